@@ -1,4 +1,4 @@
-//! A worker's oplog and its queue, in a readable form: `…/workers/{name}/oplog`, `…/queue`.
+//! A worker's oplog and its queue, in a readable form: `…/workers/{name}/oplog`, `…/oplog/{index}`, `…/queue`.
 
 use golem_model::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Number of entries in a page of an oplog by default.
 pub const OPLOG_COUNT_DEFAULT: usize = 100;
 
-/// Maximum number of entries in a page of an oplog.
+/// Maximum number of entries in a page of an oplog. A page whose entries are large has fewer.
 pub const OPLOG_COUNT_MAX: usize = 1_000;
 
 /// Query of `GET …/oplog`.
@@ -47,6 +47,9 @@ pub struct OplogEntry {
     pub text: String,
     /// The content of the entry. The fields depend on the kind; new fields may be added.
     pub details: serde_json::Value,
+    /// Whether `details` has only the length of a long field. `GET …/oplog/{index}` has the whole entry.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut: bool,
 }
 
 /// An invocation that is pending or running.

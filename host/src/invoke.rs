@@ -8,13 +8,17 @@ use crate::component::Callable;
 use crate::imports::HandlerArgs;
 use crate::incoming::{INCOMING_HTTP, IncomingRequest};
 use crate::state::WorkerState;
-use crate::value::{encoded_bytes, from_val, to_val};
+use crate::value::{from_val, to_val};
 use golem_model::limits::ENTRY_BYTES_MAX;
 use golem_model::template::Param;
+use golem_model::value::codec::encoded_bytes;
 use golem_model::{Function, Invocation, Type, Value};
 use std::sync::Arc;
 use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, Func, Instance, Val};
+
+/// Names of functions in an error message, at most.
+const NAMES_SHOWN_MAX: usize = 20;
 
 /// A call whose function was found and whose parameters were converted.
 pub(crate) struct PreparedCall {
@@ -56,7 +60,10 @@ impl PreparedCall {
             return Self::http(component, params);
         }
         let Some(Callable { index, function, handle }) = component.callable(name) else {
-            let names: Vec<&str> = component.functions().names().collect();
+            let mut names: Vec<&str> = component.functions().names().take(NAMES_SHOWN_MAX + 1).collect();
+            if names.len() > NAMES_SHOWN_MAX {
+                names[NAMES_SHOWN_MAX] = "…";
+            }
             return Err(format!(
                 "the component exports no function {name}; it exports: {}",
                 names.join(", ")

@@ -1,6 +1,6 @@
 //! Converts values between wasmtime and the model.
 
-use golem_model::{Type, Value};
+use golem_model::{Type, Value, excerpt};
 use std::sync::Arc;
 use wasmtime::component::Val;
 
@@ -12,8 +12,11 @@ pub(crate) struct Mismatch {
     found: String,
 }
 
+/// Bytes of a value in an error message, at most.
+const FOUND_BYTES_SHOWN: usize = 100;
+
 fn mismatch(expected: &Type, found: &impl std::fmt::Debug) -> Mismatch {
-    Mismatch { expected: expected.summary(), found: format!("{found:?}").chars().take(100).collect() }
+    Mismatch { expected: expected.summary(), found: excerpt(FOUND_BYTES_SHOWN, format_args!("{found:?}")) }
 }
 
 /// Converts `value`, of type `ty`, to wasmtime's value.
@@ -85,7 +88,8 @@ pub(crate) fn from_val(val: Val, ty: &Type) -> Result<Value, Mismatch> {
         (Some(val), Some(ty)) => Ok(Some(Box::new(from_val(*val, ty)?))),
         (None, None) => Ok(None),
         (val, _) => {
-            Err(Mismatch { expected: "the other case's payload".to_owned(), found: format!("{val:?}") })
+            let found = excerpt(FOUND_BYTES_SHOWN, format_args!("{val:?}"));
+            Err(Mismatch { expected: "the other case's payload".to_owned(), found })
         }
     };
     Ok(match (val, ty) {
@@ -157,31 +161,4 @@ fn position(names: &[String], name: &str, ty: &Type) -> Result<u32, Mismatch> {
 
 fn index(position: usize) -> u32 {
     u32::try_from(position).expect("a component has fewer than 2^32 cases")
-}
-
-/// The size of `value` in the oplog, to within a few bytes.
-pub(crate) fn encoded_bytes(value: &Value) -> usize {
-    let sum = |items: &[Value]| items.iter().map(encoded_bytes).sum::<usize>();
-    match value {
-        Value::Bool(_) | Value::Option(None) | Value::Result(Ok(None) | Err(None)) => 1,
-        Value::S8(_)
-        | Value::U8(_)
-        | Value::S16(_)
-        | Value::U16(_)
-        | Value::S32(_)
-        | Value::U32(_)
-        | Value::F32(_)
-        | Value::Char(_)
-        | Value::Enum(_)
-        | Value::Variant(_, None) => 6,
-        Value::S64(_) | Value::U64(_) | Value::F64(_) => 11,
-        Value::String(text) => 6 + text.len(),
-        Value::Bytes(bytes) => 6 + bytes.len(),
-        Value::List(items) | Value::Tuple(items) | Value::Record(items) => 6 + sum(items),
-        Value::Option(Some(inner)) | Value::Result(Ok(Some(inner)) | Err(Some(inner))) => {
-            1 + encoded_bytes(inner)
-        }
-        Value::Variant(_, Some(inner)) => 6 + encoded_bytes(inner),
-        Value::Flags(set) => 6 + 5 * set.len(),
-    }
 }

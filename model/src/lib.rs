@@ -7,6 +7,7 @@
 pub mod account;
 pub mod blobstore;
 pub mod call;
+mod excerpt;
 pub mod id;
 pub mod invocation;
 pub mod keyvalue;
@@ -25,6 +26,7 @@ pub use account::{
     Account, ActionSet, Grant, Invitation, MonthlyUsage, Policy, Project, ProjectAction, Role, RoleError,
     Token,
 };
+pub use excerpt::excerpt;
 pub use id::{AccountId, GrantId, PolicyId, ProjectId, TemplateId, TokenId, WorkerId, WorkerName};
 pub use invocation::{Convention, IdempotencyKey, Invocation};
 pub use oplog::{Entry, InboxEvent, OplogIndex};

@@ -11,7 +11,7 @@ mod pool;
 pub use pool::TypePool;
 
 use serde::{Deserialize, Serialize};
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::sync::Arc;
 
 /// A WIT type. Named types are replaced by their definition.
@@ -100,23 +100,7 @@ const SUMMARY_BYTES_MAX: usize = 500;
 impl Type {
     /// The type as text for a message. A long text is cut and ends with `…`; its end is never produced.
     pub fn summary(&self) -> String {
-        struct Cut(String);
-        impl fmt::Write for Cut {
-            fn write_str(&mut self, text: &str) -> fmt::Result {
-                let room = SUMMARY_BYTES_MAX - self.0.len();
-                if text.len() <= room {
-                    self.0.push_str(text);
-                    return Ok(());
-                }
-                self.0.push_str(&text[..text.floor_char_boundary(room)]);
-                self.0.push('…');
-                Err(fmt::Error)
-            }
-        }
-        let mut cut = Cut(String::new());
-        // The only error is that the text was cut.
-        let _cut = write!(cut, "{self}");
-        cut.0
+        crate::excerpt(SUMMARY_BYTES_MAX, format_args!("{self}"))
     }
 }
 

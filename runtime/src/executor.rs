@@ -51,7 +51,7 @@ pub use lifecycle::{WorkerSpec, WorkerView};
 pub use listing::{WorkerRange, WorkersPage};
 pub use logs::{LogNotice, LogSubscription};
 pub use metrics::ExecutorMetrics;
-pub use oplog_search::{EntryFilter, OplogPage, OplogSearch};
+pub use oplog_search::{OplogPage, OplogSearch, ShowEntry};
 pub use queue::QueuedInvocation;
 pub use settings::{Deduplication, ExecutorSettings, SnapshotPolicy};
 pub use update::{UpdateOutcome, UpdateView};

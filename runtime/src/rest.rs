@@ -21,6 +21,7 @@ mod limits;
 mod login;
 mod openapi;
 mod oplog;
+mod permits;
 mod project;
 mod stream;
 mod template;
@@ -52,6 +53,7 @@ use axum::routing::{any, delete, get, post, put};
 use error::{ApiError, authorization_error};
 use golem_host::ports::Clock;
 use golem_model::{AccountId, Project, ProjectId, TemplateId};
+use permits::AccountPermits;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -93,12 +95,17 @@ impl std::fmt::Debug for Services {
     }
 }
 
+/// Reads of oplogs that an account makes at the same time; more wait for their turn. A read looks through the whole log
+/// in the worst case, and decodes rows of many megabytes.
+const OPLOG_READS_PER_ACCOUNT: usize = 2;
+
 /// Limits of requests.
 #[derive(Debug)]
 pub struct RequestLimits {
     body: BodyLimits,
     upload: BodyLimits,
     uploads: Semaphore,
+    oplog_reads: AccountPermits,
     await_max: Duration,
     /// Linear memory of one worker, as `/v1/resource-limits` shows it.
     memory_bytes_max: u64,
@@ -113,6 +120,7 @@ impl RequestLimits {
             body: BodyLimits { bytes_max: size(settings.body_bytes_max), time_max },
             upload: BodyLimits { bytes_max: size(settings.upload_bytes_max), time_max },
             uploads: Semaphore::new(size(settings.uploads_max).min(Semaphore::MAX_PERMITS)),
+            oplog_reads: AccountPermits::new(OPLOG_READS_PER_ACCOUNT),
             await_max: Duration::from_millis(settings.await_ms_max),
             memory_bytes_max,
         }
@@ -198,6 +206,7 @@ pub fn router(services: Arc<Services>) -> Router {
         .route(&of_worker("interrupt"), post(worker::interrupt))
         .route(&of_worker("resume"), post(worker::resume))
         .route(&of_worker("oplog"), get(oplog::read))
+        .route(&of_worker("oplog/{index}"), get(oplog::read_entry))
         .route(&of_worker("queue"), get(oplog::queue))
         .route(&of_worker("update"), get(update::view).post(update::request))
         .route(&of_worker("invocations/{key}"), delete(oplog::cancel))

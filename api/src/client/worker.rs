@@ -1,7 +1,7 @@
 //! Requests about workers, invocations and promises.
 
 use super::{Client, ClientError};
-use crate::oplog::{OplogPage, OplogQuery, QueuedInvocation};
+use crate::oplog::{OplogEntry, OplogPage, OplogQuery, QueuedInvocation};
 use crate::update::{UpdateReport, UpdateRequest};
 use crate::worker::{
     CallingConvention, CompleteParameters, IDEMPOTENCY_KEY_HEADER, InterruptQuery, InvocationKey,
@@ -130,6 +130,14 @@ impl Client {
         query: &OplogQuery,
     ) -> Result<OplogPage, ClientError> {
         self.json(self.worker_request(Method::GET, worker, Some("oplog")).query(query)).await
+    }
+
+    /// `GET …/oplog/{index}`: one entry of the worker's oplog with all its values.
+    pub async fn worker_oplog_entry(&self, worker: &WorkerId, index: u64) -> Result<OplogEntry, ClientError> {
+        let template = worker.template.to_string();
+        let path =
+            ["v1", "templates", &template, "workers", worker.name.as_str(), "oplog", &index.to_string()];
+        self.json(self.request(Method::GET, &path)).await
     }
 
     /// `GET …/queue`: the invocations that have not ended.

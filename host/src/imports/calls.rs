@@ -10,13 +10,13 @@ use crate::durable::{CallFailure, CallResponse, DurableCall, Effect, Live};
 use crate::objects::{Object, Pollable};
 use crate::ports::{AnswerState, OutgoingCall};
 use crate::state::WorkerState;
-use crate::value::encoded_bytes;
 use golem_model::call::{
     CallAnswer, CallError, decode_answer, decode_call_receipt, encode_answer, encode_call_index,
 };
 use golem_model::limits::{CALL_BYTES_MAX, CALLS_OPEN_MAX};
 use golem_model::oplog::wire::{DecodeError, put_bytes, put_varint};
 use golem_model::oplog::{HostCall, HostFunction};
+use golem_model::value::codec::encoded_bytes;
 use golem_model::{OplogIndex, PromiseId, Timestamp, Value, WorkerId, WorkerName};
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -106,6 +106,12 @@ pub fn decode_row(bytes: &[u8]) -> Result<Row, DecodeError> {
     Ok(row)
 }
 
+/// The index of the first entry of a row of entries, without decoding or checking the row. `None` for other rows.
+pub fn first_entry(bytes: &[u8]) -> Option<OplogIndex> {
+    let rest = bytes.strip_prefix(&[FORMAT_VERSION, ROW_ENTRIES])?;
+    Reader::new(rest).varint().ok().map(OplogIndex)
+}
+
 /// Appends the bytes of a worker id.
 pub fn put_worker_id(out: &mut Vec<u8>, id: &WorkerId) {
     out.extend_from_slice(id.template.0.as_bytes());

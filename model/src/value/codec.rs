@@ -91,6 +91,33 @@ fn put_items(out: &mut Vec<u8>, tag: u8, items: &[Value]) {
     }
 }
 
+/// The size of `value` in the oplog, to within a few bytes.
+pub fn encoded_bytes(value: &Value) -> usize {
+    let sum = |items: &[Value]| items.iter().map(encoded_bytes).sum::<usize>();
+    match value {
+        Value::Bool(_) | Value::Option(None) | Value::Result(Ok(None) | Err(None)) => 1,
+        Value::S8(_)
+        | Value::U8(_)
+        | Value::S16(_)
+        | Value::U16(_)
+        | Value::S32(_)
+        | Value::U32(_)
+        | Value::F32(_)
+        | Value::Char(_)
+        | Value::Enum(_)
+        | Value::Variant(_, None) => 6,
+        Value::S64(_) | Value::U64(_) | Value::F64(_) => 11,
+        Value::String(text) => 6 + text.len(),
+        Value::Bytes(bytes) => 6 + bytes.len(),
+        Value::List(items) | Value::Tuple(items) | Value::Record(items) => 6 + sum(items),
+        Value::Option(Some(inner)) | Value::Result(Ok(Some(inner)) | Err(Some(inner))) => {
+            1 + encoded_bytes(inner)
+        }
+        Value::Variant(_, Some(inner)) => 6 + encoded_bytes(inner),
+        Value::Flags(set) => 6 + 5 * set.len(),
+    }
+}
+
 /// Reads one value.
 pub fn decode(input: &mut Reader<'_>) -> Result<Value, DecodeError> {
     decode_at(input, 0)

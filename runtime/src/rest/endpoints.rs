@@ -168,6 +168,12 @@ pub const ENDPOINTS: &[Endpoint] = &[
     project(
         Action::ViewWorker,
         "GET",
+        "/v1/templates/{template_id}/workers/{worker_name}/oplog/{index}",
+        "Shows one entry of a worker's oplog with all its values",
+    ),
+    project(
+        Action::ViewWorker,
+        "GET",
         "/v1/templates/{template_id}/workers/{worker_name}/queue",
         "Shows the running and the queued invocations",
     ),

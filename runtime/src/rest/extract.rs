@@ -6,7 +6,8 @@ use crate::http::read_body;
 use crate::identity::Principal;
 use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
 use golem_model::{
-    AccountId, GrantId, IdempotencyKey, PolicyId, ProjectId, Role, TemplateId, TokenId, WorkerId, WorkerName,
+    AccountId, GrantId, IdempotencyKey, OplogIndex, PolicyId, ProjectId, Role, TemplateId, TokenId, WorkerId,
+    WorkerName,
 };
 use http::header;
 use http::request::Parts;
@@ -137,6 +138,24 @@ impl<S: Send + Sync> FromRequestParts<S> for KeyPath {
         let text = params.iter().nth(2).map_or("", |(_, text)| text);
         let key = IdempotencyKey::new(text).map_err(|error| ApiError::invalid(error.to_string()))?;
         Ok(Self(worker, key))
+    }
+}
+
+/// Template, worker name and oplog index in the path.
+#[derive(Debug, Clone)]
+pub(super) struct EntryPath(pub(super) WorkerId, pub(super) OplogIndex);
+
+impl<S: Send + Sync> FromRequestParts<S> for EntryPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let WorkerPath(worker) = WorkerPath::from_request_parts(parts, state).await?;
+        let params = path_params(parts, state).await?;
+        let text = params.iter().nth(2).map_or("", |(_, text)| text);
+        let index = text.parse().map_err(|_| {
+            ApiError::invalid(format!("Invalid oplog index: {text:?} is not a number from 1 on"))
+        })?;
+        Ok(Self(worker, OplogIndex(index)))
     }
 }
 

@@ -3,8 +3,8 @@
 mod catalog;
 
 use super::ports::{
-    AbandonedBucket, Batch, IdempotencyRow, LogRow, RemovedWorker, Seq, Store, StoreError, StorePosition,
-    StoredProjection, ValueRow, WorkerNum,
+    AbandonedBucket, Batch, IdempotencyRow, LogRow, ROWS_BACK_BYTES, RemovedWorker, Seq, Store, StoreError,
+    StorePosition, StoredProjection, ValueRow, WorkerNum,
 };
 use catalog::CatalogData;
 use golem_model::shared::{KeySpace, ScopedKey};
@@ -294,10 +294,13 @@ impl Store for MemoryStore {
         let data = self.data.lock();
         let mut rows: Vec<LogRow> = Vec::new();
         let mut seq = last;
+        let mut bytes = 0;
         while rows.len() < limit
+            && bytes < ROWS_BACK_BYTES
             && let Some(row) = data.log.get(&seq)
         {
             seq = row.prev;
+            bytes += row.body.len();
             rows.push(row.clone());
         }
         Ok(rows)

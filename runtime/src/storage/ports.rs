@@ -257,6 +257,10 @@ pub enum StoreError {
     },
 }
 
+/// Bytes of bodies after which [`Store::rows_back`] returns no more rows. One row may have as many bytes as an entry may
+/// have, so a number of rows alone does not bound the memory of a read.
+pub const ROWS_BACK_BYTES: usize = 8 << 20;
+
 /// The log and everything that is derived from it.
 ///
 /// All calls block; callers choose the thread. Only one thread calls [`Store::commit`] and [`Store::recover`], in the
@@ -278,8 +282,9 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// The end of the log and of the derived tables.
     fn position(&self) -> Result<StorePosition, StoreError>;
 
-    /// A worker's rows from `last` backwards along `prev`, newest first, at most `limit`. Empty if there is no row at
-    /// `last`, because the worker's rows were removed. A link to a missing row is [`StoreError::Corrupt`].
+    /// A worker's rows from `last` backwards along `prev`, newest first: at most `limit`, and no more after their bodies
+    /// have [`ROWS_BACK_BYTES`]. Empty if there is no row at `last`, because the worker's rows were removed. A link to a
+    /// missing row is [`StoreError::Corrupt`].
     fn rows_back(&self, last: Seq, limit: usize) -> Result<Vec<LogRow>, StoreError>;
 
     /// The row at `seq`, if it exists.

@@ -5,8 +5,8 @@ use crate::adapter::{
 };
 use golem_model::{Epoch, OplogIndex, ShardId, Timestamp};
 use golem_runtime::storage::ports::{
-    Batch, CatalogWrite, DeletedName, DerivedPosition, IdempotencyRow, RemovedWorker, Seq, StoreError,
-    StorePosition, StoredProjection, WorkerNum,
+    Batch, CatalogWrite, DeletedName, DerivedPosition, IdempotencyRow, ROWS_BACK_BYTES, RemovedWorker, Seq,
+    StoreError, StorePosition, StoredProjection, WorkerNum,
 };
 
 over_all_adapters! {
@@ -96,6 +96,19 @@ fn a_worker_is_read_backwards_along_its_links(adapter: &dyn Adapter) {
     assert_eq!(seqs(Seq(3), 10), [3, 1]);
     assert_eq!(seqs(Seq(5), 10), [5, 2]);
     assert_eq!(seqs(Seq(5), 0), [] as [u64; 0]);
+
+    // Large rows are read a few at a time; the last one of them continues the chain.
+    let mut prev = writer.end(3);
+    let first = writer.last.next().0;
+    for seq in first..first + 4 {
+        let mut large = row(Seq(seq), 3, prev, writer.epoch);
+        large.body = vec![0xA5; ROWS_BACK_BYTES / 2];
+        store.commit(&Batch { rows: vec![large], ..Batch::default() }).unwrap();
+        prev = Seq(seq);
+    }
+    assert_eq!(seqs(prev, 10), [first + 3, first + 2]);
+    assert_eq!(seqs(Seq(first + 1), 10), [first + 1, first]);
+    assert_eq!(seqs(Seq(first), 10), [first, 4]);
 }
 
 fn rows_must_follow_the_last_one_without_gaps(adapter: &dyn Adapter) {

@@ -57,6 +57,16 @@ async fn an_oplog_is_read_in_pages_and_searched() {
     assert_eq!(nothing["entries"], json!([]));
     assert_eq!(api.call(Request::get(worker_path(&template, "w", "oplog?count=0"))).await.status, 400);
     assert_eq!(api.call(Request::get(worker_path(&template, "none", "oplog"))).await.status, 404);
+
+    // One entry, which is not cut in a page either.
+    let entry = oplog(&mut api, &template, "w", "/5").await;
+    assert_eq!(entry, all["entries"][4]);
+
+    // The oplog of a worker with the same name continues after it, and its first page is not empty.
+    api.ok(Request::new("DELETE", worker_path(&template, "w", ""))).await;
+    api.ok(call(&template, "w", INCREMENT, &json!([]), "again")).await;
+    let page = oplog(&mut api, &template, "w", "?count=1").await;
+    assert_eq!((kinds(&page), &page["next"]), (vec!["created".to_owned()], &json!(10)), "{page}");
     node.stop().await;
 }
 

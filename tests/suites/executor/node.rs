@@ -284,9 +284,14 @@ impl Node {
 
     /// The worker's durable entries.
     pub(crate) async fn oplog(&self, worker: &WorkerId) -> Vec<Entry> {
-        let search = OplogSearch { from: OplogIndex(1), count: 1_000, wanted: Box::new(|_, _| true) };
-        let page = self.executor.oplog(worker, search).await.unwrap();
-        page.entries.into_iter().map(|(_, entry)| entry).collect()
+        let search = OplogSearch {
+            from: OplogIndex(1),
+            count: 1_000,
+            bytes_max: usize::MAX,
+            is_filtered: false,
+            show: Box::new(|_, entry| Some((entry.clone(), 0))),
+        };
+        self.executor.oplog(worker, search).await.unwrap().entries
     }
 
     /// Waits until the worker sleeps in memory: its entries are durable before it waits.

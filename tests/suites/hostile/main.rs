@@ -3,10 +3,12 @@
 //!
 //! | module | attacks |
 //! |---|---|
+//! | `oplogs` | oplogs with large values |
 //! | `uploads` | components that are small on disk and large when they are described |
 
 #![expect(clippy::unwrap_used, reason = "in a test, the location of a panic is the message")]
 
+mod oplogs;
 mod uploads;
 
 use golem_tests::guests;

@@ -33,6 +33,7 @@ impl TestData {
             .path
             .replace("{template_id}", template)
             .replace("{worker_name}", "missing")
+            .replace("{index}", "1")
             .replace("{worker_id}", &format!("{template}.missing"))
             .replace("{account_id}", account)
             .replace("{project_id}", project)

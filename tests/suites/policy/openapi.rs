@@ -110,6 +110,7 @@ async fn responses_match_their_schemas() {
             .path
             .replace("{template_id}", &template)
             .replace("{worker_name}", "w")
+            .replace("{index}", "1")
             .replace("{worker_id}", &format!("{template}.w"))
             .replace("{account_id}", &account)
             .replace("{project_id}", &project)
@@ -288,6 +289,7 @@ async fn every_endpoint_that_reads_json_describes_it() {
             .iter()
             .fold(endpoint.path.to_owned(), |path, name| path.replace(name, &id))
             .replace("{worker_name}", "w")
+            .replace("{index}", "1")
             .replace("{key}", "k")
             .replace("{role}", "Admin");
         let request = Request::new(endpoint.method, format!("{path}?function=f&provider=p&access_token=t"));

@@ -14,7 +14,7 @@ use std::io::Write;
 /// Commands about the oplog, the queue and updates of a worker.
 #[derive(Debug, Clone, Subcommand)]
 pub enum MaintenanceCommand {
-    /// Show a page of the oplog of a worker
+    /// Show a page of the oplog of a worker, or one entry
     Oplog {
         /// The worker.
         #[command(flatten)]
@@ -28,6 +28,9 @@ pub enum MaintenanceCommand {
         /// Show only entries that contain these words
         #[arg(long, value_name = "WORDS")]
         query: Option<String>,
+        /// Show only the entry with this index, with all its values; a page shows long values by their length
+        #[arg(long, value_name = "INDEX", conflicts_with_all = ["from", "count", "query"])]
+        entry: Option<u64>,
     },
     /// Show the invocations of a worker that are running or waiting
     Queue {
@@ -72,7 +75,11 @@ impl MaintenanceCommand {
     ) -> Result<(), CliError> {
         let client = &context.client;
         match self {
-            Self::Oplog { worker, from, count, query } => {
+            Self::Oplog { worker, entry: Some(index), .. } => {
+                let worker = resolve::worker(context, worker).await?;
+                output::print(out, context.format, &client.worker_oplog_entry(&worker, index).await?)
+            }
+            Self::Oplog { worker, from, count, query, entry: None } => {
                 let worker = resolve::worker(context, worker).await?;
                 let query = OplogQuery { from, count, query };
                 output::print(out, context.format, &client.worker_oplog(&worker, &query).await?)

@@ -59,6 +59,8 @@ const SHAPES: &[(&str, &str)] = &[
     ("InvokeParameters", "params:any"),
     ("InvokeResult", "result:any"),
     ("CompleteParameters", "oplogIdx:i data:i*"),
+    ("OplogPage", "entries:OplogEntry* next:any end:i"),
+    ("OplogEntry", "index:i kind:s at:any text:s details:any cut?:b"),
     ("Error", "errors?:s* error?:s message?:s componentId?:uuid golemError?:any"),
 ];
 
@@ -112,6 +114,8 @@ const BODIES: &[(&str, &str, &str, &str)] = &[
     ("POST", "/invoke", "InvokeParameters", ""),
     ("POST", "/complete", "CompleteParameters", "b"),
     ("POST", "/update", "UpdateRequest", ""),
+    ("GET", "/oplog", "", "OplogPage"),
+    ("GET", "/oplog/{index}", "", "OplogEntry"),
 ];
 
 /// Name of a query parameter, whether it is required, and its purpose.
@@ -133,6 +137,15 @@ const QUERIES: &[(&str, &str, &[QueryParam])] = &[
             ("filter", false, "A condition such as `name startswith cart-`; may be given several times"),
             ("cursor", false, "The cursor that the previous page returned"),
             ("count", false, "Number of workers to list, at most"),
+        ],
+    ),
+    (
+        "GET",
+        "/oplog",
+        &[
+            ("from", false, "The index at which the page begins; the first entry if it is left out"),
+            ("count", false, "Number of entries, at most"),
+            ("query", false, "Only entries that contain all these words"),
         ],
     ),
     ("GET", "/download", &[("version", false, "The version; the latest if it is left out")]),

@@ -1,7 +1,9 @@
 //! Queries of rows, projections and index entries.
 
 use super::connection::{Opener, signed, unsigned};
-use crate::storage::ports::{IdempotencyRow, LogRow, Seq, StoreError, StoredProjection, WorkerNum};
+use crate::storage::ports::{
+    IdempotencyRow, LogRow, ROWS_BACK_BYTES, Seq, StoreError, StoredProjection, WorkerNum,
+};
 use golem_model::{Epoch, ProjectId, ShardId, TemplateId, Timestamp, WorkerId, WorkerName};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Row};
@@ -34,7 +36,8 @@ pub(super) fn rows_back(
     let mut rows: Vec<LogRow> = Vec::new();
     let mut statement = snapshot.prepare_cached(&format!("{ROW} WHERE seq = ?")).map_err(failed)?;
     let mut seq = last;
-    while rows.len() < limit && seq != Seq(0) {
+    let mut bytes = 0;
+    while rows.len() < limit && bytes < ROWS_BACK_BYTES && seq != Seq(0) {
         let found = statement.query_row([signed(seq.0)], log_row).optional().map_err(failed)?;
         match (found, rows.last()) {
             (None, None) => break,
@@ -56,6 +59,7 @@ pub(super) fn rows_back(
             }
             (Some(row), _) => {
                 seq = row.prev;
+                bytes += row.body.len();
                 rows.push(row);
             }
         }
