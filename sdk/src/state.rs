@@ -28,10 +28,26 @@
 //! module are not saved. The struct can contain a [`Promise`](crate::Promise). Values in buckets need not be part of
 //! it.
 //!
+//! # What is kept
+//!
+//! Every value that serde can describe is loaded as it was saved: `Some(None)`, `None` and `Some(())` stay different,
+//! maps may have keys of any type, and floats keep every bit. Some types lose a difference before the format sees it.
+//! Two examples are an untagged enum with two variants of the same form, and two flattened maps in one struct. Such a
+//! state is loaded and compared when it is saved. If serde loads another value, the snapshot is refused with the path
+//! of the value, as in ``the state cannot be saved: `orders.o17.answer`: serde would load another value``. The worker
+//! continues, and its history is replayed after a crash. The reason is in the worker's oplog, and `golem worker update
+//! --mode manual` reports it.
+//!
+//! - Lists, maps, structs, variants with values and `Some`s may contain each other up to 512 levels deep. A deeper
+//!   state is refused. Keep a long chain in a `Vec`.
+//! - An [`Rc`](std::rc::Rc) that two fields share is saved twice. After the snapshot the fields do not share it.
+//! - Fields with `#[serde(skip)]`, and what a hand-written `Serialize` omits, are lost at the snapshot.
+//!
 //! # Migration
 //!
 //! The saved state can be used to update a worker to a new version of its template (`golem worker update --mode
-//! manual`). A new field only needs `#[serde(default)]`. For other changes, increase the option `state_version` and
+//! manual`). A new field only needs `#[serde(default)]`. A removed field, a wider integer, and an `Option` around a
+//! field that had none need nothing. For other changes, increase the option `state_version` and
 //! write a function `migrate`, which converts a saved state of an older version:
 //!
 //! ```
@@ -68,17 +84,29 @@
 //!
 //! If `migrate` returns an error, the update fails and the worker keeps its version and state.
 
+mod decode;
+mod encode;
+mod error;
+mod exact;
+mod format;
+
+use ciborium_ll::Header;
+use decode::Dialect;
+use error::Error;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::mem::ManuallyDrop;
 
 /// A state that another version of the worker's code has saved.
 #[derive(Debug, Clone, Copy)]
 pub struct SavedState<'a> {
     version: u32,
+    dialect: Dialect,
+    /// The state alone, or in the older format the whole record.
     bytes: &'a [u8],
 }
 
-impl SavedState<'_> {
+impl<'a> SavedState<'a> {
     /// The `state_version` of the code that saved the state.
     pub fn version(&self) -> u32 {
         self.version
@@ -86,30 +114,93 @@ impl SavedState<'_> {
 
     /// Deserializes the state as the type `T` that it had when it was saved.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, String> {
-        let stored: SavedRecord<T> = ciborium::from_reader(self.bytes).map_err(|error| error.to_string())?;
-        Ok(stored.state)
+        let read = match self.dialect {
+            Dialect::Tagged => decode::decode(self.bytes, Dialect::Tagged).map(|(state, _)| state),
+            Dialect::Old => {
+                decode::decode(self.bytes, Dialect::Old).map(|(record, _): (OldRecord<T>, bool)| record.state)
+            }
+        };
+        read.map_err(|error| error.to_string())
+    }
+
+    fn open(bytes: &'a [u8]) -> Result<Self, String> {
+        let foreign =
+            |error: &dyn std::fmt::Display| format!("this was not saved by a worker in Rust: {error}");
+        match bytes {
+            [] => Err(foreign(&"it is empty")),
+            [format::FORMAT, rest @ ..] => {
+                let (header, length) = format::head(rest).map_err(|error| foreign(&error))?;
+                let Header::Positive(version) = header else { return Err(foreign(&"it has no version")) };
+                let version = u32::try_from(version).map_err(|error| foreign(&error))?;
+                Ok(Self { version, dialect: Dialect::Tagged, bytes: &rest[length..] })
+            }
+            [format::OLD_FORMAT, ..] => {
+                let (OldVersion { version }, _) =
+                    decode::decode(bytes, Dialect::Old).map_err(|error| foreign(&error))?;
+                Ok(Self { version, dialect: Dialect::Old, bytes })
+            }
+            // Numbers that later formats may have.
+            [later @ format::FORMAT..=0x1f, ..] => Err(format!(
+                "the state is in format {later} and this worker reads formats up to {}: build it with a newer version \
+                 of golem-sdk",
+                format::FORMAT
+            )),
+            [other, ..] => Err(foreign(&format_args!("it begins with the byte {other:#04x}"))),
+        }
     }
 }
 
-/// The saved data, encoded as CBOR. Unlike JSON, CBOR keeps every number exactly and allows maps with any type of key.
-#[derive(Serialize, Deserialize)]
-struct SavedRecord<T> {
-    version: u32,
+/// The saved data in the older format.
+#[derive(Deserialize)]
+struct OldRecord<T> {
+    #[serde(rename = "version")]
+    _version: u32,
     state: T,
 }
 
-/// The version in the saved data, readable whatever the type of the state is.
+/// The version in the older format, readable whatever the type of the state is.
 #[derive(Deserialize)]
-struct SavedVersion {
+struct OldVersion {
     version: u32,
 }
 
 /// Encodes a state. The expansion of [`worker`](crate::worker) calls it.
+///
+/// An error names a value that would not be loaded as it is. On `Ok`, [`load`] of the same code accepts the bytes.
 #[doc(hidden)]
-pub fn save<T: Serialize>(version: u32, state: &T) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    ciborium::into_writer(&SavedRecord { version, state }, &mut bytes).map_err(|error| error.to_string())?;
+pub fn save<T: Serialize + DeserializeOwned>(version: u32, state: &T) -> Result<Vec<u8>, String> {
+    let mut bytes = vec![format::FORMAT];
+    format::push(&mut bytes, Header::Positive(version.into()));
+    let begin = bytes.len();
+    encode::encode(state, &mut bytes)
+        .and_then(|()| check(state, &bytes[begin..]))
+        .map_err(|error| format!("the state cannot be saved: {error}"))?;
     Ok(bytes)
+}
+
+/// Loads an encoded state, as the fresh instance after the snapshot will, and compares it with the original.
+///
+/// The format itself keeps every value. The type may not: without a type to guide it, serde takes the first variant of
+/// an untagged enum that fits, and moves all unknown fields into a flattened map. Without this check, the state of the
+/// worker would change at the snapshot.
+fn check<T: Serialize + DeserializeOwned>(state: &T, encoded: &[u8]) -> Result<(), Error> {
+    let (loaded, guessed) = decode::decode::<T>(encoded, Dialect::Tagged)?;
+    // Not dropped: the instance is discarded after `save`, and a destructor could call the host, which would refuse the
+    // snapshot.
+    let loaded = ManuallyDrop::new(loaded);
+    if !guessed {
+        return Ok(());
+    }
+    match exact::difference(&encode::typed(state)?, &encode::typed(&*loaded)?)? {
+        None => Ok(()),
+        Some(path) => Err(path.into_iter().fold(
+            Error::new(
+                "serde would load another value than it saves here; look for fields with `flatten`, `untagged`, \
+                 `rename`, `skip` or `default`, and for variants or fields that cannot be told apart",
+            ),
+            Error::inside,
+        )),
+    }
 }
 
 /// Decodes a state that [`save`] has encoded, possibly in another version.
@@ -119,69 +210,15 @@ pub fn load<T: DeserializeOwned>(
     bytes: &[u8],
     migrate: Option<fn(SavedState<'_>) -> Result<T, String>>,
 ) -> Result<T, String> {
-    let SavedVersion { version: stored } = ciborium::from_reader(bytes)
-        .map_err(|error| format!("this was not saved by a worker in Rust: {error}"))?;
-    let saved = SavedState { version: stored, bytes };
+    let saved = SavedState::open(bytes)?;
     match migrate {
-        _ if stored == version => saved
+        _ if saved.version == version => saved
             .read()
             .map_err(|error| format!("the saved state is of another shape than this one: {error}")),
         Some(migrate) => migrate(saved),
         None => Err(format!(
-            "the state was saved in its version {stored}, this is version {version}: it needs a function `migrate`"
+            "the state was saved in its version {}, this is version {version}: it needs a function `migrate`",
+            saved.version
         )),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeMap;
-
-    #[derive(Debug, PartialEq, Serialize, Deserialize)]
-    struct StateV1 {
-        numbers: BTreeMap<(i32, String), f64>,
-        name: Option<String>,
-    }
-
-    #[derive(Debug, PartialEq, Serialize, Deserialize)]
-    struct StateV2 {
-        count: usize,
-    }
-
-    fn first() -> StateV1 {
-        let numbers = [((-1, "a".to_owned()), f64::INFINITY), ((2, String::new()), 0.1 + 0.2)].into();
-        StateV1 { numbers, name: None }
-    }
-
-    #[test]
-    fn a_saved_state_is_loaded() {
-        let bytes = save(1, &first()).unwrap();
-        assert_eq!(load(1, &bytes, None), Ok(first()));
-    }
-
-    #[test]
-    fn another_version_is_migrated_or_rejected() {
-        let bytes = save(1, &first()).unwrap();
-        let migrate = |saved: SavedState<'_>| match saved.version() {
-            1 => Ok(StateV2 { count: saved.read::<StateV1>()?.numbers.len() }),
-            other => Err(format!("unknown version {other}")),
-        };
-        assert_eq!(load(2, &bytes, Some(migrate)), Ok(StateV2 { count: 2 }));
-        let later = save(3, &first()).unwrap();
-        assert_eq!(load(2, &later, Some(migrate)), Err("unknown version 3".to_owned()));
-        let refused = load::<StateV2>(2, &bytes, None).unwrap_err();
-        assert_eq!(
-            refused,
-            "the state was saved in its version 1, this is version 2: it needs a function `migrate`"
-        );
-    }
-
-    #[test]
-    fn other_bytes_are_rejected() {
-        let error = load::<StateV1>(1, b"something else", None).unwrap_err();
-        assert!(error.starts_with("this was not saved by a worker in Rust: "), "{error}");
-        let shape = load::<StateV2>(1, &save(1, &first()).unwrap(), None).unwrap_err();
-        assert!(shape.starts_with("the saved state is of another shape than this one: "), "{shape}");
     }
 }

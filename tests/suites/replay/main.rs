@@ -11,6 +11,7 @@ mod http;
 mod keyvalue;
 mod library;
 mod programs;
+mod saved_states;
 mod snapshots;
 
 use golem_testing::{Failure, Options, SimulatedClock, TestWorker, Timestamp, Value};

@@ -34,6 +34,11 @@ pub const FILES: &[(&str, &str)] = &[
     ("sdk/src/promise.rs", include_str!("../../../../sdk/src/promise.rs")),
     ("sdk/src/rpc.rs", include_str!("../../../../sdk/src/rpc.rs")),
     ("sdk/src/state.rs", include_str!("../../../../sdk/src/state.rs")),
+    ("sdk/src/state/decode.rs", include_str!("../../../../sdk/src/state/decode.rs")),
+    ("sdk/src/state/encode.rs", include_str!("../../../../sdk/src/state/encode.rs")),
+    ("sdk/src/state/error.rs", include_str!("../../../../sdk/src/state/error.rs")),
+    ("sdk/src/state/exact.rs", include_str!("../../../../sdk/src/state/exact.rs")),
+    ("sdk/src/state/format.rs", include_str!("../../../../sdk/src/state/format.rs")),
     ("sdk/src/transaction.rs", include_str!("../../../../sdk/src/transaction.rs")),
     ("wit/golem-rpc/types.wit", include_str!("../../../../wit/golem-rpc/types.wit")),
 ];
