@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, the location of a panic is the message")]
 
 mod no_checkout;
+mod regions;
 
 use golem_tests::http::{Connection, Request};
 use golem_tests::rest::{Api, Key, invocation, result_of, worker_path};

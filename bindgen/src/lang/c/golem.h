@@ -117,12 +117,24 @@ static inline bool golem_bucket_increment(golem_bucket_t bucket, const char *key
 
 // ---- durability
 
-// Begins an atomic region: if the worker crashes before its end, the whole region is repeated.
+// Begins an atomic region: if the worker crashes before its end, the whole region is repeated. A function that returns
+// without golem_region_end leaves the region open, and a crash later repeats also what follows it.
 static inline uint64_t golem_region_begin(void) { return golem_durability_region_begin(); }
 static inline void golem_region_end(uint64_t region) { golem_durability_region_end(region); }
 
+static inline void golem_region_leave(const uint64_t *region) { golem_durability_region_end(*region); }
+
+// Declares a variable `name` for an atomic region from here to the end of the block. The region ends also if control
+// leaves the block by return, break, continue or goto, but not by longjmp.
+#define GOLEM_ATOMIC_REGION(name) \
+    __attribute__((cleanup(golem_region_leave), unused)) const uint64_t name = golem_region_begin()
+
 // Returns the current position in this worker's oplog.
 static inline uint64_t golem_oplog_index(void) { return golem_durability_position_get(); }
+
+// Reverts the worker to its state at this position of the current invocation, and continues from there. Effects outside
+// the worker are not undone. The function does not return.
+static inline void golem_jump(uint64_t position) { golem_durability_position_jump(position); }
 
 // ---- logging
 

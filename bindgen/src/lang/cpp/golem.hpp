@@ -96,7 +96,10 @@ class Bucket {
 };
 
 /// An atomic region: if the worker crashes while the object exists, everything since its construction is repeated.
-class Region {
+///
+/// The region ends when control leaves the object's block, also by `return`. Objects are destroyed in the reverse order,
+/// as regions must end.
+class [[nodiscard]] Region {
     uint64_t region_;
 
   public:
@@ -108,5 +111,9 @@ class Region {
 
 /// Returns the current position in this worker's oplog.
 inline uint64_t oplog_index() { return durability::position::Get(); }
+
+/// Reverts the worker to its state at this position of the current invocation, and continues from there. Effects outside
+/// the worker are not undone. The function does not return.
+inline void jump(uint64_t position) { durability::position::Jump(position); }
 
 } // namespace golem

@@ -108,11 +108,34 @@ func (bucket *Bucket) Increment(key string, by int64) (int64, error) {
 	return sum.Ok(), nil
 }
 
+// An openRegion is an atomic region that was begun. Concurrent goroutines may leave their regions in any order.
+type openRegion struct {
+	id   uint64
+	left bool
+}
+
+// The regions that have not ended, the outermost first. A worker has one thread, so no lock is needed.
+var openRegions []*openRegion
+
+// leave ends the region, unless a region that was begun later is open. Then it ends together with that one.
+func (region *openRegion) leave() {
+	region.left = true
+	for len(openRegions) > 0 && openRegions[len(openRegions)-1].left {
+		last := openRegions[len(openRegions)-1]
+		openRegions = openRegions[:len(openRegions)-1]
+		golem_durability_region.End(last.id)
+	}
+}
+
 // Atomically runs do as an atomic region: if the worker crashes in it, the whole region is repeated.
+//
+// The region ends when do returns or panics. A crash after that does not repeat it. To repeat it after a panic, pass
+// Jump a position that OplogIndex returned before the region.
 func Atomically(do func()) {
-	region := golem_durability_region.Begin()
+	region := &openRegion{id: golem_durability_region.Begin()}
+	openRegions = append(openRegions, region)
+	defer region.leave()
 	do()
-	golem_durability_region.End(region)
 }
 
 // SetRetryPolicy sets the policy by which a failed invocation of this worker is retried from now on.
@@ -123,6 +146,13 @@ func SetRetryPolicy(policy golem_durability_policy.RetryPolicy) {
 // OplogIndex returns the current position in this worker's oplog.
 func OplogIndex() uint64 {
 	return golem_durability_position.Get()
+}
+
+// Jump reverts the worker to its state at this position of the current invocation, and continues from there. Effects
+// outside the worker are not undone. Jump does not return.
+func Jump(position uint64) {
+	golem_durability_position.Jump(position)
+	panic("the host does not return from a jump")
 }
 
 // IdempotencyKey returns a new key for a request to another service. A request that is repeated after a crash gets the

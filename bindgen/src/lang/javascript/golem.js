@@ -7,7 +7,7 @@ import {
   golemDeletePromise,
 } from "golem:api/host@0.2.0";
 import { next } from "golem:durability/keys@1.0.0";
-import { get as position } from "golem:durability/position@1.0.0";
+import { get as position, jump as jumpTo } from "golem:durability/position@1.0.0";
 import { begin, end } from "golem:durability/region@1.0.0";
 import { increment } from "wasi:keyvalue/atomics@0.2.0-draft2";
 import { open } from "wasi:keyvalue/store@0.2.0-draft2";
@@ -75,16 +75,50 @@ export class Bucket {
   }
 }
 
-/** Runs `action` as an atomic region: if the worker crashes in it, the whole region is repeated. */
+/** The regions that were begun and have not ended, the outermost first. */
+const regions = [];
+
+/**
+ * Ends the region, unless a region that was begun later is open. Then it ends together with that one: concurrent
+ * actions may be left in any order.
+ */
+function leave(region) {
+  region.left = true;
+  while (regions.length > 0 && regions.at(-1).left) end(regions.pop().id);
+}
+
+/**
+ * Runs `action` as an atomic region: if the worker crashes in it, the whole region is repeated. `action` may be async;
+ * then the result is a promise, which the caller awaits.
+ *
+ * The region ends when `action` returns, throws, or its promise settles. A crash after that does not repeat it. To
+ * repeat it after an error, pass `jump` a position that `oplogIndex` returned before the region.
+ */
 export function atomically(action) {
-  const region = begin();
-  const result = action();
-  end(region);
-  return result;
+  const region = { id: begin(), left: false };
+  regions.push(region);
+  let result;
+  try {
+    result = action();
+  } catch (error) {
+    leave(region);
+    throw error;
+  }
+  if (typeof result?.then !== "function") {
+    leave(region);
+    return result;
+  }
+  return Promise.resolve(result).finally(() => leave(region));
 }
 
 /** Returns the current position in this worker's oplog. */
 export const oplogIndex = () => position();
+
+/**
+ * Reverts the worker to its state at this position of the current invocation, and continues from there. Effects outside
+ * the worker are not undone. The function does not return.
+ */
+export const jump = (to) => jumpTo(to);
 
 /** Returns a new key for a request to another service. A request that is repeated after a crash gets the same key. */
 export const idempotencyKey = () => next();

@@ -112,7 +112,16 @@ pub const Bucket = struct {
     }
 };
 
-/// Begins an atomic region: if the worker crashes before its end, the whole region is repeated.
+/// Runs `function` as an atomic region: if the worker crashes in it, the whole region is repeated. The region ends when
+/// the function returns, also with an error. A crash after that does not repeat it.
+pub fn atomically(comptime function: anytype, args: anytype) @TypeOf(@call(.auto, function, args)) {
+    const region = beginRegion();
+    defer endRegion(region);
+    return @call(.auto, function, args);
+}
+
+/// Begins an atomic region: if the worker crashes before its end, the whole region is repeated. Write
+/// `defer endRegion(region)` on the next line, because an error that leaves the block does not end the region.
 pub fn beginRegion() u64 {
     return c.golem_durability_region_begin();
 }
@@ -124,4 +133,10 @@ pub fn endRegion(region: u64) void {
 /// Returns the current position in this worker's oplog.
 pub fn oplogIndex() u64 {
     return c.golem_durability_position_get();
+}
+
+/// Reverts the worker to its state at this position of the current invocation, and continues from there. Effects outside
+/// the worker are not undone. The function does not return.
+pub fn jump(position: u64) void {
+    c.golem_durability_position_jump(position);
 }
