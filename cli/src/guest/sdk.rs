@@ -170,6 +170,23 @@ mod tests {
         FILES.iter().map(|(path, _)| (*path, time(path))).collect()
     }
 
+    /// The paths of all files below the folder, relative to it and sorted.
+    fn files_below(folder: &Path) -> Vec<PathBuf> {
+        let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
+        while let Some(next) = folders.pop() {
+            for entry in std::fs::read_dir(next).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    found.push(path.strip_prefix(folder).unwrap().to_owned());
+                }
+            }
+        }
+        found.sort_unstable();
+        found
+    }
+
     fn check_complete(folder: &Path) {
         for (path, text) in FILES {
             assert_eq!(std::fs::read_to_string(folder.join(path)).unwrap(), *text, "{path}");
@@ -216,9 +233,9 @@ mod tests {
                 scope.spawn(|| check_complete(&ensure(data.path()).unwrap()));
             }
         });
-        let files = std::fs::read_dir(folder(data.path()).join("sdk/src")).unwrap();
-        let expected = FILES.iter().filter(|(path, _)| path.starts_with("sdk/src/")).count();
-        assert_eq!(files.count(), expected, "no temporary file should be left");
+        let mut expected: Vec<PathBuf> = FILES.iter().map(|(path, _)| PathBuf::from(path)).collect();
+        expected.sort_unstable();
+        assert_eq!(files_below(&folder(data.path())), expected, "no temporary file should be left");
     }
 
     #[test]
