@@ -80,16 +80,15 @@ fn discarded() -> LoadError {
     LoadError::Stopped(StopReason::Port(PortError::Discarded))
 }
 
-/// Waits for permission to keep an instance in memory, and returns it with the handle that interrupts the instance. An
-/// interrupt ends the wait, and a worker that is interrupted already gets no instance: an interrupt during the wait would
-/// otherwise be ignored by the load that follows.
+/// Waits for permission to keep an instance in memory, and returns it with the handle that interrupts the instance: the
+/// one that the slot has since the task chose its work, so no interrupt in between is missed. An interrupt ends the wait,
+/// and a worker that is interrupted already gets no instance.
 pub(super) async fn acquire_permit(
     core: &Arc<Core>,
     worker: WorkerNum,
     generation: u64,
 ) -> Result<(ResidentPermit, InterruptHandle), LoadError> {
-    let interrupt_handle = InterruptHandle::new();
-    {
+    let interrupt_handle = {
         let mut state = core.lock();
         if state.generation != generation {
             return Err(discarded());
@@ -99,9 +98,9 @@ pub(super) async fn acquire_permit(
         match interrupted {
             None => return Err(discarded()),
             Some(true) => return Err(LoadError::Stopped(StopReason::Interrupted)),
-            Some(false) => slot.interrupt_handle = Some(interrupt_handle.clone()),
+            Some(false) => slot.interrupt_handle.get_or_insert_default().clone(),
         }
-    }
+    };
     tokio::select! {
         permit = core.acquire_resident_permit() => Ok((permit.ok_or_else(discarded)?, interrupt_handle)),
         () = interrupt_handle.interrupted() => Err(LoadError::Stopped(StopReason::Interrupted)),

@@ -288,12 +288,17 @@ fn finish_task(state: &mut State, worker: WorkerNum) {
     Core::remove_slot_if_empty(state, worker);
 }
 
+/// Takes the idle instance if the task has none, and gives the slot the handle that interrupts the chosen work.
+///
+/// Without an instance, the handle is for the one that is loaded next. It is set under the lock under which the work is
+/// chosen: a request that finds the task busy afterwards stops this work, and not the work before it.
 fn take_instance(state: &mut State, worker: WorkerNum, resident: &mut Option<ResidentInstance>) {
     if resident.is_none() {
         *resident = Core::take_idle(state, worker);
     }
-    if let (Some(resident), Some(slot)) = (&resident, state.slots.get_mut(&worker)) {
-        slot.interrupt_handle = Some(resident.interrupt_handle.clone());
+    if let Some(slot) = state.slots.get_mut(&worker) {
+        let handle = resident.as_ref().map(|resident| resident.interrupt_handle.clone());
+        slot.interrupt_handle = Some(handle.unwrap_or_default());
     }
 }
 
