@@ -53,7 +53,7 @@ impl IdempotencyKey {
     }
 
     /// Checks a key that was read from the oplog. Unlike in [`IdempotencyKey::new`], it may be anonymous.
-    pub(crate) fn from_stored(key: String) -> Result<Self, IdempotencyKeyError> {
+    pub fn from_stored(key: String) -> Result<Self, IdempotencyKeyError> {
         if key.starts_with(' ') && key.len() == 33 { Ok(Self(key.into())) } else { Self::new(key) }
     }
 

@@ -4,12 +4,13 @@
 //! Invariant: a discarded invocation has an error as the outcome of its key, and does not run again.
 
 use super::core::{Core, OnDurable, PendingInvocation, State};
+use super::invoke::internal;
 use super::ledger::{LedgerEvent, StepOutcome};
 use super::projection::WorkerProjection;
 use super::{Executor, ExecutorError, ExecutorMetrics, history, interrupt, worker_task};
 use crate::storage::ports::{Seq, WorkerNum};
-use golem_model::oplog::{FailureCause, InboxEvent, RevertReason};
-use golem_model::{Entry, WorkerId, WorkerStatus};
+use golem_model::oplog::{AdminRequest, FailureCause, InboxEvent, RevertReason};
+use golem_model::{Entry, IdempotencyKey, WorkerId, WorkerStatus};
 use std::sync::Arc;
 
 impl Executor {
@@ -38,6 +39,13 @@ impl Executor {
             if projection.current.is_none() && projection.terminal.is_none() && running {
                 let status = WorkerStatus::Running;
                 return Err(ExecutorError::NotStopped { worker: projection.id.clone(), status });
+            }
+            // An interrupt may come before an accepted invocation has begun.
+            let waiting = projection.queue.front().filter(|_| {
+                projection.interrupted && projection.current.is_none() && projection.terminal.is_none()
+            });
+            if let Some((row, key)) = waiting.cloned() {
+                break core.cancel_interrupted(&mut state, worker, Seq(row), key.0)?;
             }
             let Some(plan) = DiscardPlan::for_worker(projection, details)? else { return Ok(()) };
             break core.discard_invocation(&mut state, worker, plan);
@@ -84,6 +92,41 @@ impl DiscardPlan {
 }
 
 impl Core {
+    /// Cancels the invocation in `row`, which an interrupted worker has not begun, and resumes the worker.
+    fn cancel_interrupted(
+        self: &Arc<Self>,
+        state: &mut State,
+        worker: WorkerNum,
+        row: Seq,
+        key: String,
+    ) -> Result<Seq, ExecutorError> {
+        let key = IdempotencyKey::from_stored(key)
+            .map_err(|error| ExecutorError::Unavailable { reason: error.to_string().into() })?;
+        let at = self.clock.now();
+        let cancelled = InboxEvent::Admin(AdminRequest::InvocationCancelled { at, key: key.clone() });
+        let mut last = Seq(0);
+        for event in [cancelled, InboxEvent::Resumed { at }] {
+            let outcome = self.step(state, LedgerEvent::Inbox { worker, event });
+            if let StepOutcome::Appended(seq) = outcome.map_err(|error| internal(&error))? {
+                last = seq;
+            }
+        }
+        if let Some(slot) = state.slots.get_mut(&worker) {
+            let is_cancelled = |pending: &PendingInvocation| pending.accepted_row == Some(row);
+            let queued = slot.pending.iter().position(is_cancelled);
+            let taken = match slot.current.take_if(|current| is_cancelled(current)) {
+                Some(current) => Some(current),
+                None => queued.and_then(|place| slot.pending.remove(place)),
+            };
+            if let Some(taken) = taken {
+                let reply = Err(ExecutorError::InvocationCancelled { key });
+                Self::when_durable(state, last, OnDurable::Deliver(taken.waiters, reply));
+            }
+        }
+        self.spawn_if_idle(state, worker);
+        Ok(last)
+    }
+
     /// Discards the worker's last invocation and lets the worker continue with its queue.
     fn discard_invocation(self: &Arc<Self>, state: &mut State, worker: WorkerNum, plan: DiscardPlan) -> Seq {
         let at = self.clock.now();

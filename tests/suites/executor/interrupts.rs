@@ -68,6 +68,38 @@ async fn an_interrupt_while_the_worker_is_loaded_keeps_the_invocation() {
     node.stop().await;
 }
 
+/// A worker that was interrupted before its invocation began could not be recovered.
+#[tokio::test(flavor = "multi_thread")]
+async fn recovering_discards_an_interrupted_invocation_that_has_not_begun() {
+    for restarts in [false, true] {
+        let mut node = Node::start().await;
+        let worker = node.create("w").await;
+        node.templates(Templates::Loading);
+        let reply = node.invoke(&worker, sleep(0, Some("first")));
+        node.until_queued(&worker, 1).await;
+        let behind = node.invoke(&worker, sleep(0, Some("behind")));
+        node.until_queued(&worker, 2).await;
+        node.executor.interrupt(&worker, false).await.unwrap();
+        assert!(is_interrupted(&reply.await.unwrap()));
+        if restarts {
+            node = node.crash().await;
+        }
+        node.templates(Templates::Ready);
+        node.executor.recover_worker(&worker).await.unwrap();
+        node.until_status(&worker, WorkerStatus::Idle).await;
+        let first = node.executor.invoke(&worker, sleep(0, Some("first"))).await;
+        assert!(matches!(first, Err(ExecutorError::InvocationCancelled { .. })), "{first:?}");
+        if !restarts {
+            assert_eq!(behind.await.unwrap().unwrap(), Some(Value::U64(0)));
+        }
+        let behind = node.executor.invoke(&worker, sleep(0, Some("behind"))).await;
+        assert_eq!(behind.unwrap(), Some(Value::U64(0)));
+        assert_eq!(begun(&node.oplog(&worker).await), 1);
+        node.executor.recover_worker(&worker).await.unwrap();
+        node.stop().await;
+    }
+}
+
 /// An interrupt while the task waits for a place in memory was ignored by the load that followed.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupt_while_the_worker_waits_for_memory_keeps_the_invocation() {
