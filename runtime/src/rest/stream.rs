@@ -8,13 +8,16 @@ use http::header;
 use serde::Serialize;
 use std::convert::Infallible;
 use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Poll, ready};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 /// A JSON array with one element for each item. An element is made when the client has read those before it.
 ///
-/// Invariant: serializing an element cannot fail. The head has left when it is made.
+/// Invariant: serializing an element cannot fail. The response's head is already sent, so an error could not be reported.
 pub(super) fn json_array<I>(items: I) -> Response
 where
     I: Iterator<Item: Serialize> + Send + 'static,
@@ -38,35 +41,54 @@ const CHUNKS_WAITING: usize = 2;
 /// Time in which the client must read a chunk. After it the answer is broken off, so that what it holds is freed.
 const CHUNK_TIME_MAX: Duration = Duration::from_secs(30);
 
-/// A JSON body that `write` writes on a thread that may block, as fast as the client reads it. If it fails, or if the
-/// client stops reading, the body ends with an error.
+/// A JSON body that `write` writes on a thread that may block, as fast as the client reads it.
+///
+/// Invariant: the body ends without an error only if `write` returned `Ok` and everything that it wrote was read. If it
+/// fails or panics, or if the client does not read for [`CHUNK_TIME_MAX`], the body ends with an error.
 pub(super) fn json_stream(write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static) -> Response {
+    json_stream_within(CHUNK_TIME_MAX, write)
+}
+
+fn json_stream_within(
+    chunk_time: Duration,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
+) -> Response {
     let (chunks, mut received) = mpsc::channel(CHUNKS_WAITING);
     let runtime = Handle::current();
+    let complete = Arc::new(AtomicBool::new(false));
+    let completes = Arc::clone(&complete);
     tokio::task::spawn_blocking(move || {
-        let mut writer = ChunkWriter { chunk: Vec::new(), chunks, runtime };
-        let written = write(&mut writer).and_then(|()| writer.flush());
-        if let Err(error) = written {
-            // The client learns from it that the body is not complete, unless it has left.
-            let _left = writer.send(Err(error));
+        let mut writer = ChunkWriter { chunk: Vec::new(), chunks, chunk_time, runtime };
+        match write(&mut writer).and_then(|()| writer.flush()) {
+            Ok(()) => completes.store(true, Ordering::Release),
+            // The body ends with an error because it is not complete.
+            Err(error) => tracing::debug!(%error, "a streamed answer was broken off"),
         }
     });
-    let body = Body::from_stream(stream::poll_fn(move |context| received.poll_recv(context)));
+    let mut ended = false;
+    let body = Body::from_stream(stream::poll_fn(move |context| {
+        let part = ready!(received.poll_recv(context));
+        if part.is_none() && !complete.load(Ordering::Acquire) && !std::mem::replace(&mut ended, true) {
+            return Poll::Ready(Some(Err(io::Error::other("the answer was broken off"))));
+        }
+        Poll::Ready(part.map(Ok))
+    }));
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 struct ChunkWriter {
     chunk: Vec<u8>,
-    chunks: mpsc::Sender<io::Result<Bytes>>,
+    chunks: mpsc::Sender<Bytes>,
+    chunk_time: Duration,
     runtime: Handle,
 }
 
 impl ChunkWriter {
-    fn send(&self, chunk: io::Result<Bytes>) -> io::Result<()> {
-        let sent = async { tokio::time::timeout(CHUNK_TIME_MAX, self.chunks.send(chunk)).await };
+    fn send(&self, chunk: Bytes) -> io::Result<()> {
+        let sent = async { tokio::time::timeout(self.chunk_time, self.chunks.send(chunk)).await };
         match self.runtime.block_on(sent) {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(io::Error::new(io::ErrorKind::BrokenPipe, "the client has left")),
+            Ok(Err(_)) => Err(io::Error::new(io::ErrorKind::BrokenPipe, "the client has disconnected")),
             Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read")),
         }
     }
@@ -74,16 +96,17 @@ impl ChunkWriter {
 
 impl Write for ChunkWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.chunk.extend_from_slice(bytes);
-        if self.chunk.len() >= CHUNK_BYTES {
+        let taken = bytes.len().min(CHUNK_BYTES - self.chunk.len());
+        self.chunk.extend_from_slice(&bytes[..taken]);
+        if self.chunk.len() == CHUNK_BYTES {
             self.flush()?;
         }
-        Ok(bytes.len())
+        Ok(taken)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         let chunk = std::mem::take(&mut self.chunk);
-        if chunk.is_empty() { Ok(()) } else { self.send(Ok(chunk.into())) }
+        if chunk.is_empty() { Ok(()) } else { self.send(chunk.into()) }
     }
 }
 
@@ -91,8 +114,7 @@ impl Write for ChunkWriter {
 mod tests {
     use super::*;
     use http_body_util::BodyExt;
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     #[tokio::test]
     async fn the_elements_are_one_json_array() {
@@ -122,25 +144,58 @@ mod tests {
 
     #[tokio::test]
     async fn a_stream_is_written_as_it_is_read() {
-        let written = Arc::new(AtomicUsize::new(0));
-        let counted = written.clone();
-        let part = [b'1'; 1_000];
-        let mut body = json_stream(move |out| {
-            for _ in 0..10_000 {
-                out.write_all(&part)?;
-                counted.fetch_add(part.len(), Ordering::Relaxed);
+        for part in [1_000, 200_000] {
+            let written = Arc::new(AtomicUsize::new(0));
+            let counted = written.clone();
+            let mut body = json_stream(move |out| {
+                for _ in 0..10_000_000 / part {
+                    out.write_all(&vec![b'1'; part])?;
+                    counted.fetch_add(part, Ordering::Relaxed);
+                }
+                Ok(())
+            })
+            .into_body();
+            let mut read = 0;
+            while let Some(frame) = body.frame().await {
+                let chunk = frame.unwrap().into_data().unwrap().len();
+                assert!(chunk <= CHUNK_BYTES, "a chunk of {chunk} bytes");
+                read += chunk;
+                // One chunk is being filled, one waits for its turn.
+                let ahead = written.load(Ordering::Relaxed).saturating_sub(read);
+                assert!(ahead <= (CHUNKS_WAITING + 2) * (CHUNK_BYTES + part), "{ahead} bytes ahead");
             }
-            Ok(())
-        })
-        .into_body();
-        let mut read = 0;
-        while let Some(frame) = body.frame().await {
-            read += frame.unwrap().into_data().unwrap().len();
-            // One chunk is being filled, one waits for its turn.
-            let ahead = written.load(Ordering::Relaxed).saturating_sub(read);
-            assert!(ahead <= (CHUNKS_WAITING + 2) * (CHUNK_BYTES + part.len()), "{ahead} bytes ahead");
+            assert_eq!(read, 10_000_000);
         }
-        assert_eq!(read, 10_000_000);
+    }
+
+    /// Reads the body once the writer has ended: the channel's queued chunks first, then its end.
+    async fn check_broken_off(response: Response, ended: tokio::sync::oneshot::Receiver<()>) {
+        // The writer's thread drops the sender when it ends, also by a panic.
+        assert!(ended.await.is_err());
+        assert!(response.into_body().collect().await.is_err(), "half of an answer is no answer");
+    }
+
+    /// The error was sent through the channel that the client did not read, so it was lost, and a client that continued
+    /// later saw half of an answer with a regular end.
+    #[tokio::test]
+    async fn a_client_that_pauses_gets_no_half_of_an_answer() {
+        let (tx, ended) = tokio::sync::oneshot::channel::<()>();
+        let response = json_stream_within(Duration::from_millis(1), move |out| {
+            let _tx = tx;
+            out.write_all(&vec![b'1'; 10 * CHUNK_BYTES])
+        });
+        check_broken_off(response, ended).await;
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_panics_is_no_complete_body() {
+        let (tx, ended) = tokio::sync::oneshot::channel::<()>();
+        let response = json_stream(move |out| {
+            let _tx = tx;
+            out.write_all(b"[1,")?;
+            panic!("a test panics here");
+        });
+        check_broken_off(response, ended).await;
     }
 
     #[tokio::test]

@@ -419,7 +419,8 @@ impl Store for MemoryStore {
         let mut guard = self.data.lock();
         let data = &mut *guard;
         let abandoned = std::mem::take(&mut data.abandoned);
-        let removed_templates = std::mem::take(&mut data.catalog.removed_templates);
+        // A name may be written after its template was removed, so the set stays.
+        let removed_templates = &data.catalog.removed_templates;
         data.deleted_names.retain(|id, _| !removed_templates.contains(&id.template));
         data.values.retain(|(project, at), _| {
             at.space != KeySpace::Objects

@@ -1,4 +1,7 @@
 //! The ends of the oplogs of deleted workers, by template and name.
+//!
+//! A name is written with derived state, which lags behind the log. So a name can be written after its template was
+//! removed and swept: the mark of a removed template stays, and a sweep deletes names that were written since.
 
 use super::connection::{signed, unsigned};
 use crate::storage::ports::DeletedName;
@@ -42,28 +45,27 @@ pub(super) fn mark_template_removed(connection: &Connection, template: &[u8; 16]
         .map(drop)
 }
 
-/// Whether names of removed templates may be left.
+/// A removed template that has names left. The ids of templates are not reused.
+const TEMPLATE_TO_SWEEP: &str = "SELECT template FROM removed_template AS removed WHERE EXISTS
+     (SELECT 1 FROM deleted_name WHERE deleted_name.template = removed.template) LIMIT 1";
+
+/// Whether names of removed templates are left.
 pub(super) fn any_garbage(connection: &Connection) -> rusqlite::Result<bool> {
-    connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM removed_template)")?
-        .query_row([], |row| row.get(0))
+    connection.prepare_cached(TEMPLATE_TO_SWEEP)?.exists([])
 }
 
-/// Deletes some names of a removed template, or its mark when none are left. Must run in a transaction.
+/// Deletes some names of a removed template. Must run in a transaction.
 pub(super) fn sweep(connection: &Connection) -> rusqlite::Result<()> {
     let next = connection
-        .prepare_cached("SELECT template FROM removed_template LIMIT 1")?
+        .prepare_cached(TEMPLATE_TO_SWEEP)?
         .query_row([], |row| row.get::<_, Vec<u8>>(0))
         .optional()?;
     let Some(template) = next else { return Ok(()) };
-    let swept = connection
+    connection
         .prepare_cached(
             "DELETE FROM deleted_name WHERE template = ?1 AND name IN
                  (SELECT name FROM deleted_name WHERE template = ?1 LIMIT ?2)",
         )?
-        .execute(params![template, SWEEP_NAMES_MAX])?;
-    if (swept as u64) < u64::from(SWEEP_NAMES_MAX) {
-        connection.prepare_cached("DELETE FROM removed_template WHERE template = ?")?.execute([template])?;
-    }
-    Ok(())
+        .execute(params![template, SWEEP_NAMES_MAX])
+        .map(drop)
 }

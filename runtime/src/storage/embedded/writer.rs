@@ -78,7 +78,8 @@ impl Writer {
         let position = self.transact(|writer| writer.write_batch(batch))?;
         self.position = position;
         self.trash |= !batch.removed.is_empty();
-        self.abandoned |= !batch.abandoned.is_empty();
+        let has_names = batch.removed.iter().any(|removed| removed.name.is_some());
+        self.abandoned |= !batch.abandoned.is_empty() || has_names;
         Ok(())
     }
 
