@@ -32,12 +32,14 @@
 //!
 //! Every value that serde can describe is loaded as it was saved: `Some(None)`, `None` and `Some(())` stay different,
 //! maps may have keys of any type, and floats keep every bit. Some types lose a difference before the format sees it.
-//! Two examples are an untagged enum with two variants of the same form, and two flattened maps in one struct. Such a
+//! Two examples are two flattened maps in one struct, and an omitted field whose default is another value. Such a
 //! state is loaded and compared when it is saved. If serde loads another value, the snapshot is refused with the path
 //! of the value, as in ``the state cannot be saved: `orders.o17.answer`: serde would load another value``. The worker
 //! continues, and its history is replayed after a crash. The reason is in the worker's oplog, and `golem worker update
 //! --mode manual` reports it.
 //!
+//! - Two values that serde serializes to the same data cannot be told apart, such as the variants `A(u8)` and `B(u8)` of
+//!   an untagged enum: the first variant is loaded. Give such an enum a tag.
 //! - Lists, maps, structs, variants with values and `Some`s may contain each other up to 512 levels deep. A deeper
 //!   state is refused. Keep a long chain in a `Vec`.
 //! - An [`Rc`](std::rc::Rc) that two fields share is saved twice. After the snapshot the fields do not share it.
@@ -173,7 +175,7 @@ pub fn save<T: Serialize + DeserializeOwned>(version: u32, state: &T) -> Result<
     format::push(&mut bytes, Header::Positive(version.into()));
     let begin = bytes.len();
     encode::encode(state, &mut bytes)
-        .and_then(|()| check(state, &bytes[begin..]))
+        .and_then(|omitted| check(state, &bytes[begin..], omitted))
         .map_err(|error| format!("the state cannot be saved: {error}"))?;
     Ok(bytes)
 }
@@ -183,12 +185,12 @@ pub fn save<T: Serialize + DeserializeOwned>(version: u32, state: &T) -> Result<
 /// The format itself keeps every value. The type may not: without a type to guide it, serde takes the first variant of
 /// an untagged enum that fits, and moves all unknown fields into a flattened map. Without this check, the state of the
 /// worker would change at the snapshot.
-fn check<T: Serialize + DeserializeOwned>(state: &T, encoded: &[u8]) -> Result<(), Error> {
+fn check<T: Serialize + DeserializeOwned>(state: &T, encoded: &[u8], omitted: bool) -> Result<(), Error> {
     let (loaded, guessed) = decode::decode::<T>(encoded, Dialect::Tagged)?;
     // Not dropped: the instance is discarded after `save`, and a destructor could call the host, which would refuse the
     // snapshot.
     let loaded = ManuallyDrop::new(loaded);
-    if !guessed {
+    if !guessed && !omitted {
         return Ok(());
     }
     match exact::difference(&encode::typed(state)?, &encode::typed(&*loaded)?)? {

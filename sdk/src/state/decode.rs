@@ -93,7 +93,7 @@ impl<'de> Deserializer<'de> {
         let negative = match header {
             Header::Positive(number) => return Ok((false, number.into())),
             Header::Negative(inverted) => return Ok((true, inverted.into())),
-            Header::Tag(tag) => tag == tag::BIGNEG,
+            Header::Tag(tag @ (tag::BIGPOS | tag::BIGNEG)) => tag == tag::BIGNEG,
             other => return Err(unexpected(other, expected)),
         };
         let header = self.pull()?;
@@ -367,7 +367,12 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
         match self.pull_value()? {
             Header::Array(length) => self.visit_array(length, visitor),
             Header::Bytes(length) => {
-                visitor.visit_seq(SeqDeserializer::new(self.take(length)?.iter().copied()))
+                let mut items = SeqDeserializer::<_, Error>::new(self.take(length)?.iter().copied());
+                let value = visitor.visit_seq(&mut items)?;
+                if self.dialect == Dialect::Tagged {
+                    items.end()?;
+                }
+                Ok(value)
             }
             other => Err(unexpected(other, &visitor)),
         }

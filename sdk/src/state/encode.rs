@@ -9,16 +9,19 @@ use std::ops::Range;
 /// In a [`typed`] encoding: marks a list, whose order may be that of a hash set.
 pub(super) const TAG_LIST: u64 = 0;
 
-/// Appends the encoding of `value` to `out`.
-pub(super) fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
-    value.serialize(&mut Serializer { out, levels: 0, typed: false })
+/// Appends the encoding of `value` to `out`. Returns whether a field was omitted (`skip_serializing_if`): the default that
+/// loading gives it may be another value.
+pub(super) fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<bool, Error> {
+    let mut serializer = Serializer { out, levels: 0, typed: false, omitted: false };
+    value.serialize(&mut serializer)?;
+    Ok(serializer.omitted)
 }
 
 /// An encoding for comparisons. It also shows what [`encode`] omits because a loaded value does not need it: the size
 /// of integers, and the names of structs and enums.
 pub(super) fn typed<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
     let mut out = Vec::new();
-    value.serialize(&mut Serializer { out: &mut out, levels: 0, typed: true })?;
+    value.serialize(&mut Serializer { out: &mut out, levels: 0, typed: true, omitted: false })?;
     Ok(out)
 }
 
@@ -27,6 +30,8 @@ struct Serializer<'o> {
     /// Arrays, maps and `Some`s that are open.
     levels: usize,
     typed: bool,
+    /// Whether a field was omitted.
+    omitted: bool,
 }
 
 impl Serializer<'_> {
@@ -429,6 +434,11 @@ macro_rules! fields {
                 value: &T,
             ) -> Result<(), Error> {
                 self.field(name, value)
+            }
+
+            fn skip_field(&mut self, _: &'static str) -> Result<(), Error> {
+                self.serializer.omitted = true;
+                Ok(())
             }
 
             fn end(self) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! Compares two values of a type that need not implement `PartialEq`.
 //!
-//! Both are given by their typed encodings. The order of a list counts for nothing, because a hash set is a list for
+//! Both are given by their typed encodings. The order of a list is not compared, because a hash set is a list for
 //! serde, and the iteration order of a loaded set differs from that of the saved one.
 
 use super::encode::TAG_LIST;
@@ -10,7 +10,7 @@ use ciborium_ll::Header;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-/// FNV-1a: the compared values are those of one program, so collisions are accidents.
+/// FNV-1a: the compared values are those of one program, so collisions are not provoked.
 pub(super) const HASH_SEED: u64 = 0xcbf2_9ce4_8422_2325;
 const HASH_FACTOR: u64 = 0x0100_0000_01b3;
 

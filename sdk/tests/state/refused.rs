@@ -93,6 +93,40 @@ fn a_flattened_option_that_is_saved_as_nothing_is_refused() {
 }
 
 #[test]
+fn an_omitted_field_with_another_default_is_refused() {
+    #[expect(clippy::unnecessary_wraps, reason = "serde requires the type of the field")]
+    fn ten() -> Option<u32> {
+        Some(10)
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Limited {
+        #[serde(default = "ten", skip_serializing_if = "Option::is_none")]
+        limit: Option<u32>,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        name: String,
+    }
+
+    check(&Limited { limit: Some(3), name: String::new() });
+    check_refused(&Limited { limit: None, name: "n".to_owned() }, "limit", AMBIGUOUS);
+}
+
+/// Documents a limit: serde gives the format the same data for both variants.
+#[test]
+fn untagged_variants_with_equal_data_are_loaded_as_the_first() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Degrees {
+        Celsius(f64),
+        Fahrenheit(f64),
+    }
+
+    check(&Degrees::Celsius(1.0));
+    let bytes = save(1, &Degrees::Fahrenheit(1.0)).unwrap();
+    assert_eq!(load(1, &bytes, None), Ok(Degrees::Celsius(1.0)));
+}
+
+#[test]
 fn integers_that_serde_cannot_buffer_are_refused() {
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Outer {
