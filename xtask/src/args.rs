@@ -4,7 +4,7 @@
 pub(crate) const USAGE: &str = "\
 usage: cargo xtask <command>
 
-  build               build the optimised programs into target/optimised
+  build               build golem and golem-cli, optimised, into target/optimised
   demo [--keep]       build, deploy the example, call it, kill the server, start it again, call it again;
                       with --keep the server keeps running at the end
   test [STAGE...]     run all checks, or only the stages named; --list prints their names

@@ -184,7 +184,7 @@ impl<'de> Visitor<'de> for EitherForm {
     }
 }
 
-/// Why a table of types has no meaning.
+/// A type or a function refers to a position that is not defined before it.
 #[derive(Debug, thiserror::Error)]
 #[error("position {0} of the table of types is referred to before it is defined")]
 struct UnknownPosition(u32);

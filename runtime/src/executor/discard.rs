@@ -41,9 +41,13 @@ impl Executor {
                 return Err(ExecutorError::NotStopped { worker: projection.id.clone(), status });
             }
             // An interrupt may come before an accepted invocation has begun.
-            let waiting = projection.queue.front().filter(|_| {
-                projection.interrupted && projection.current.is_none() && projection.terminal.is_none()
-            });
+            let stopped =
+                projection.interrupted && projection.current.is_none() && projection.terminal.is_none();
+            // The row of the invocation that an instance had may follow those of the queue.
+            let slot = state.slots.get(&worker);
+            let taken = slot.and_then(|slot| slot.current.as_ref()).and_then(|current| current.accepted_row);
+            let first = projection.queue.iter().find(|(row, _)| Some(Seq(*row)) == taken);
+            let waiting = first.or_else(|| projection.queue.front()).filter(|_| stopped);
             if let Some((row, key)) = waiting.cloned() {
                 break core.cancel_interrupted(&mut state, worker, Seq(row), key.0)?;
             }

@@ -308,14 +308,17 @@ impl Core {
         Some(reply)
     }
 
-    /// Answers the callers of the current invocation if it has this key and its worker is interrupted: it continues only
-    /// when the worker is resumed. While the worker's task settles, the task answers.
+    /// Answers the callers of this key if it names the invocation with which an interrupted worker continues: that one
+    /// waits until the worker is resumed. While the worker's task settles, the task answers.
     fn reply_if_interrupted(state: &mut State, worker: WorkerNum, key: &str) {
-        let interrupted = state.ledger.projection(worker).is_some_and(|projection| projection.interrupted);
-        let stopped = state.slots.get(&worker).is_some_and(|slot| {
-            !slot.has_task && slot.current.as_ref().is_some_and(|current| current.key == key)
-        });
-        if interrupted && stopped {
+        let projection = state.ledger.projection(worker).filter(|projection| projection.interrupted);
+        let Some(begun) = projection.map(|projection| projection.current.is_some()) else { return };
+        let first = state
+            .slots
+            .get(&worker)
+            .filter(|slot| !slot.has_task)
+            .and_then(|slot| slot.current.as_ref().or_else(|| slot.pending.front().filter(|_| !begun)));
+        if first.is_some_and(|first| first.key == key) {
             Self::reply_interrupted(state, worker);
         }
     }

@@ -3,6 +3,7 @@
 //! The output is not durable and not part of the log. An event becomes visible when the rows before it are durable, so a
 //! subscriber sees nothing that a crash undoes. Events that depend on a failed commit are dropped, because their code
 //! runs again. A process shows each event at most once; another process may repeat those after the last durable entry.
+//! Text that differs when its code runs again, because it depends on a reading that is not recorded, is not shown again.
 //! The oldest events are dropped first.
 
 use crate::storage::ports::{Seq, WorkerNum};

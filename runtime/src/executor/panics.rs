@@ -2,10 +2,10 @@
 //!
 //! | panics | consequence |
 //! |---|---|
-//! | a worker's task | its callers get an error; an unfinished invocation counts a failed attempt and is retried |
+//! | a worker's task | an invocation that has begun counts a failed attempt and is retried; if none has begun, the callers get an error |
 //! | any thread while it holds the node's lock | the state may be inconsistent: it is discarded and rebuilt, as after a failed commit |
 //! | the committer | the same |
-//! | a background task | it is started again after a delay |
+//! | the scheduler, the eviction of idle instances, the sweep of images | the task is started again after a delay |
 
 use super::core::{Core, State, StoreHealth};
 use super::{ExecutorMetrics, committer};

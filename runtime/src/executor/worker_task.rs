@@ -103,7 +103,7 @@ impl Progress {
     }
 }
 
-/// The task of one worker. If it panics, its callers are answered and the worker is free for another task.
+/// The task of one worker. If it panics, the worker is free for another task, and no caller waits without an end.
 pub(crate) async fn run_contained(core: Arc<Core>, worker: WorkerNum, generation: u64) {
     let task = Box::pin(run(core.clone(), worker, generation));
     let Err(panic) = panics::contain(&core, "the task of a worker", task).await else {
@@ -125,6 +125,10 @@ pub(crate) async fn run_contained(core: Arc<Core>, worker: WorkerNum, generation
     }
     Core::notify_settled(&mut state, worker);
     finish_task(&mut state, worker);
+    if begun {
+        // The next task answers the callers if the worker has failed or was interrupted, or continues with the queue.
+        core.spawn_if_idle(&mut state, worker);
+    }
 }
 
 /// The task of one worker.

@@ -4,8 +4,10 @@
 
 use crate::node::{Node, TEMPLATE, Templates, sleep};
 use golem_model::oplog::{FailureCause, InvocationSource};
-use golem_model::{Entry, IdempotencyKey, Timestamp, Value, WorkerId, WorkerName, WorkerStatus};
-use golem_runtime::executor::{ExecutorError, KeyState};
+use golem_model::{
+    Entry, FailureOptions, IdempotencyKey, OnFailure, Timestamp, Value, WorkerId, WorkerName, WorkerStatus,
+};
+use golem_runtime::executor::{ExecutorError, KeyState, WorkerSpec};
 use golem_runtime::storage::memory::FaultKind;
 use golem_tests::{guests, wait};
 use std::sync::atomic::Ordering;
@@ -133,6 +135,30 @@ async fn a_panic_counts_as_a_failed_attempt() {
     };
     assert!(details.contains("an injected panic of the template service"), "{details}");
     assert_eq!(node.status(&worker).await, WorkerStatus::Failed);
+    node.stop().await;
+}
+
+/// After the last attempt had panicked, no task and no timer drove the queue of a worker that rolls back.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_queue_continues_after_an_invocation_whose_attempts_panicked() {
+    let node = Node::start().await;
+    let worker = worker_id("w");
+    let options = FailureOptions { on_failure: Some(OnFailure::Rollback), ..FailureOptions::default() };
+    node.executor.create(WorkerSpec { options, ..Node::spec(&worker) }).await.unwrap();
+    drop(node.invoke(&worker, sleep(5_000, Some("k"))));
+    node.until_it_sleeps(&worker).await;
+    node.executor.enqueue(&worker, sleep(0, Some("behind"))).await.unwrap();
+    node.templates(Templates::Panics);
+    let node = node.crash().await;
+    let failed = node.over_time(node.invoke(&worker, sleep(5_000, Some("k")))).await;
+    assert!(matches!(failed, Err(ExecutorError::InvocationFailed { .. })), "{failed:?}");
+    node.templates(Templates::Ready);
+    let behind = IdempotencyKey::new("behind").unwrap();
+    wait::until("the invocation behind it ends", || async {
+        node.advance_ms(1_000);
+        (node.executor.key_state(&worker, &behind).await.unwrap() == KeyState::Done).then_some(())
+    })
+    .await;
     node.stop().await;
 }
 

@@ -61,6 +61,8 @@ async fn an_interrupt_while_the_worker_is_loaded_keeps_the_invocation() {
     let node = node.crash().await;
     assert_eq!(node.status(&worker).await, WorkerStatus::Interrupted);
     assert_eq!(begun(&node.oplog(&worker).await), 0);
+    let joins = node.invoke(&worker, sleep(0, Some("key")));
+    assert!(is_interrupted(&joins.await.unwrap()), "a request that joins it does not wait for a resume");
     node.executor.resume(&worker).await.unwrap();
     node.until_status(&worker, WorkerStatus::Idle).await;
     assert_eq!(node.executor.invoke(&worker, sleep(0, Some("key"))).await.unwrap(), Some(Value::U64(0)));

@@ -22,7 +22,7 @@ use golem_runtime::storage::memory::{Fault, FaultKind, MemoryStore};
 use golem_runtime::storage::ports::{Batch, LogRow, Seq, Store, WorkerNum};
 use golem_tests::{guests, wait};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -132,11 +132,12 @@ pub(crate) struct Node {
     folder: TempDir,
 }
 
-/// An invocation of `sleep-ms`. Without a key, its caller gets an anonymous one, as over REST.
+/// An invocation of `sleep-ms`. Without a key, it gets an anonymous one of its own, as over REST.
 pub(crate) fn sleep(ms: u64, key: Option<&str>) -> Invocation {
+    static ANONYMOUS: AtomicU64 = AtomicU64::new(0);
     Invocation {
         key: key.map_or_else(
-            || IdempotencyKey::anonymous(u128::from(ms)),
+            || IdempotencyKey::anonymous(u128::from(ANONYMOUS.fetch_add(1, Ordering::Relaxed))),
             |key| IdempotencyKey::new(key).unwrap(),
         ),
         function: guests::SLEEP.into(),

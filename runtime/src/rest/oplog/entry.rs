@@ -165,7 +165,7 @@ pub(super) fn show_entry<'a>(template: &'a Template, index: OplogIndex, entry: &
                 Field::small("retryPolicy", options.retry_policy),
                 Field::small("onFailure", options.on_failure),
             ];
-            ("configured", Some(*at), "what was chosen for its failures".to_owned(), details)
+            ("configured", Some(*at), "the worker's failure policy".to_owned(), details)
         }
         Entry::Revert { at, from, reason } => {
             let reason = match reason {

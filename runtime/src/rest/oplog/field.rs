@@ -123,7 +123,7 @@ const SEARCHED_BYTES: usize = 64 << 10;
 pub(super) struct WordSearch<'a> {
     /// Words in lower case that have not been found.
     missing: Vec<&'a str>,
-    /// Bytes that have not been searched, and before them as many as a word may begin in.
+    /// Bytes that have not been searched, after the last bytes of the previous search, in which a word may begin.
     buffer: Vec<u8>,
     /// Bytes of the longest text that may contain a word.
     overlap: usize,
