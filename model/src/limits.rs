@@ -55,6 +55,9 @@ pub const HOST_CALL_REQUEST_BYTES_INLINE_MAX: usize = 256;
 /// Log events kept in memory for each worker. A new log stream begins with them (reference §2.8.4).
 pub const LOG_EVENTS_KEPT: usize = 128;
 
+/// Bytes of the text of one log event. A longer line of `wasi:logging` is cut; longer output becomes several events.
+pub const LOG_EVENT_BYTES_MAX: usize = 64 << 10;
+
 /// Bytes of a bucket's name. A longer name fails with an error of the interface.
 pub const KEY_VALUE_BUCKET_BYTES_MAX: usize = 255;
 

@@ -9,6 +9,7 @@
 //! | `github` | a fake GitHub with the endpoints that a login uses |
 //! | `guests`, `tools` | paths of the components that suites upload; compilers of other languages |
 //! | `web` | a web server that workers call; its paths select kinds of misbehaviour |
+//! | `log_stream` | a client of log streams |
 //! | `process` | memory and processor time of a process, from `/proc` |
 //! | `wait`, `rng`, `report` | time, randomness, lines for the reader |
 //!
@@ -22,6 +23,7 @@ pub mod early_ack;
 pub mod github;
 pub mod guests;
 pub mod http;
+pub mod log_stream;
 pub mod process;
 pub mod report;
 pub mod rest;

@@ -4,10 +4,11 @@
 //! (`Journal::print`). WASI never released the interface, so no crate contains its bindings. It has one function,
 //! which is defined here by its types.
 
+use super::stdio::log_line;
 use crate::ports::LogLevel;
 use crate::state::WorkerState;
 use types::Level;
-use wasmtime::component::Linker;
+use wasmtime::component::{Linker, WasmStr};
 use wasmtime::{Result, StoreContextMut};
 
 /// The interface names that programs import: the name of 2023 and the name of the first draft. The function is the
@@ -18,17 +19,17 @@ pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
     for interface in INTERFACES {
         linker.instance(interface)?.func_wrap(
             "log",
-            |mut store: StoreContextMut<'_, WorkerState>, line: Line| {
-                let (level, context, message) = line;
-                store.data_mut().log(level.into(), &context, &message)
+            |mut store: StoreContextMut<'_, WorkerState>, (level, context, message): Line| {
+                let line = log_line(level.into(), &context.to_str(&store)?, &message.to_str(&store)?);
+                store.data_mut().log(line)
             },
         )?;
     }
     Ok(())
 }
 
-/// Level, context and message.
-type Line = (Level, String, String);
+/// Level, context and message. The texts stay in the guest's memory, because the copy may be shorter.
+type Line = (Level, WasmStr, WasmStr);
 
 impl From<Level> for LogLevel {
     fn from(level: Level) -> Self {

@@ -14,6 +14,7 @@ use crate::ports::{LogEvent, LogLevel};
 use crate::program::OutputError;
 use crate::snapshot::InstancePhase;
 use crate::state::WorkerState;
+use golem_model::limits::LOG_EVENT_BYTES_MAX;
 use std::sync::Arc;
 use wasmtime::component::Resource;
 use wasmtime::{Result, format_err};
@@ -24,6 +25,9 @@ use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream, StreamError, St
 
 /// Bytes of standard error that are kept for the details of a trap: enough for a panic message and some context.
 const STDERR_TAIL_BYTES: usize = 2_048;
+
+/// Bytes of the context of a log line; a longer one is cut.
+const LOG_CONTEXT_BYTES_MAX: usize = 1_024;
 
 /// The standard output and standard error of a worker.
 #[derive(Debug, Default)]
@@ -44,26 +48,42 @@ impl Stdio {
         &self.stderr_tail
     }
 
-    /// Decodes `bytes`. Returns the event for the text that is complete, if any is.
-    fn write(&mut self, output: StdStream, bytes: &[u8]) -> Option<LogEvent> {
+    /// Decodes `bytes`. Returns the events for the text that is complete.
+    fn write(&mut self, output: StdStream, bytes: &[u8]) -> Vec<LogEvent> {
         let text = match output {
             StdStream::Stdout => self.stdout.push(bytes),
             StdStream::Stderr => self.stderr.push(bytes),
         };
-        if text.is_empty() {
-            return None;
-        }
         if output == StdStream::Stderr {
             self.stderr_tail.push_str(&text);
             let cut = self.stderr_tail.len().saturating_sub(STDERR_TAIL_BYTES);
             self.stderr_tail.drain(..self.stderr_tail.ceil_char_boundary(cut));
         }
-        let text = Arc::from(text);
-        Some(match output {
-            StdStream::Stdout => LogEvent::Stdout(text),
-            StdStream::Stderr => LogEvent::Stderr(text),
-        })
+        let event = |text: &str| match output {
+            StdStream::Stdout => LogEvent::Stdout(text.into()),
+            StdStream::Stderr => LogEvent::Stderr(text.into()),
+        };
+        pieces(&text, LOG_EVENT_BYTES_MAX).map(event).collect()
     }
+}
+
+/// Splits `text` into pieces of at most `bytes_max` bytes.
+fn pieces(mut text: &str, bytes_max: usize) -> impl Iterator<Item = &str> {
+    std::iter::from_fn(move || {
+        let (piece, rest) = text.split_at(text.floor_char_boundary(bytes_max));
+        text = rest;
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
+/// Copies the beginning of `text`, so that it has at most `bytes_max` bytes, with a note if it is longer.
+fn cut(text: &str, bytes_max: usize) -> Arc<str> {
+    if text.len() <= bytes_max {
+        return text.into();
+    }
+    let note = format!("... (cut: {} bytes)", text.len());
+    let beginning = &text[..text.floor_char_boundary(bytes_max.saturating_sub(note.len()))];
+    format!("{beginning}{note}").into()
 }
 
 /// Decodes a stream of bytes as UTF-8 text. A character that is split between two writes is kept until it is complete.
@@ -103,8 +123,8 @@ impl WorkerState {
     /// Handles bytes that the guest writes to standard output or standard error.
     pub(crate) fn write_output(&mut self, output: StdStream, bytes: &[u8]) -> StreamResult<()> {
         if output == StdStream::Stderr || !self.console.convention().is_program() {
-            let printed = self.stdio.write(output, bytes);
-            let printed = printed.map_or(Ok(()), |event| self.print(event));
+            let events = self.stdio.write(output, bytes);
+            let printed = events.into_iter().try_for_each(|event| self.print(event));
             return printed.map_err(|stop| StreamError::Trap(self.stop(stop)));
         }
         self.console.write(bytes).map_err(|unwritten| match unwritten {
@@ -121,10 +141,16 @@ impl WorkerState {
     }
 
     /// Writes a line to the log.
-    pub(crate) fn log(&mut self, level: LogLevel, context: &str, message: &str) -> Result<()> {
-        let (context, message) = (Arc::from(context), Arc::from(message));
-        self.print(LogEvent::Log { level, context, message }).map_err(|stop| self.stop(stop))
+    pub(crate) fn log(&mut self, line: LogEvent) -> Result<()> {
+        self.print(line).map_err(|stop| self.stop(stop))
     }
+}
+
+/// A line of the log. A context or message that is too long is cut.
+pub(super) fn log_line(level: LogLevel, context: &str, message: &str) -> LogEvent {
+    let context = cut(context, LOG_CONTEXT_BYTES_MAX);
+    let message = cut(message, LOG_EVENT_BYTES_MAX - context.len());
+    LogEvent::Log { level, context, message }
 }
 
 impl stdin::Host for WorkerState {
@@ -192,5 +218,41 @@ mod tests {
         assert_eq!(text.push(b"\xf0\x9f"), "");
         assert_eq!(text.push(b"x"), "\u{fffd}x");
         assert!(text.incomplete.is_empty());
+    }
+
+    #[test]
+    fn long_output_becomes_several_events() {
+        let mut stdio = Stdio::default();
+        assert_eq!(stdio.write(StdStream::Stdout, b""), []);
+        // Each byte becomes a replacement character of three bytes.
+        let bytes = vec![0xff; LOG_EVENT_BYTES_MAX];
+        let events = stdio.write(StdStream::Stderr, &bytes);
+        let lengths: Vec<usize> = events.iter().map(LogEvent::text_bytes).collect();
+        let whole = LOG_EVENT_BYTES_MAX / 3 * 3;
+        assert_eq!(lengths, [whole, whole, whole, 3 * LOG_EVENT_BYTES_MAX - 3 * whole]);
+    }
+
+    #[test]
+    fn long_log_lines_are_cut() {
+        for (context, message, expected_context, expected_message) in [
+            ("c", 10, "c".to_owned(), "m".repeat(10)),
+            ("", LOG_EVENT_BYTES_MAX, String::new(), "m".repeat(LOG_EVENT_BYTES_MAX)),
+            (
+                "ä",
+                100 << 20,
+                "ä".to_owned(),
+                format!("{}... (cut: 104857600 bytes)", "m".repeat(LOG_EVENT_BYTES_MAX - 2 - 26)),
+            ),
+        ] {
+            let LogEvent::Log { context, message, .. } =
+                log_line(LogLevel::Info, context, &"m".repeat(message))
+            else {
+                panic!("not a line");
+            };
+            assert_eq!(*context, *expected_context);
+            assert!(*message == *expected_message, "{} bytes", message.len());
+        }
+        let line = log_line(LogLevel::Info, &"ä".repeat(1 << 20), &"ä".repeat(1 << 20));
+        assert!((LOG_EVENT_BYTES_MAX - 4..=LOG_EVENT_BYTES_MAX).contains(&line.text_bytes()));
     }
 }

@@ -149,9 +149,8 @@ impl LogSink for ActivationAdapter {
             return;
         }
         let row = Seq(self.last.load(Ordering::Relaxed));
-        let ring = self.core.logs.ring(self.worker);
         let durable = state.ledger.durable_seq();
-        let is_first = ring.add(row, events);
+        let (ring, is_first) = self.core.logs.add(self.worker, row, events);
         if durable >= row {
             ring.show(durable);
         } else if is_first {

@@ -4,112 +4,223 @@
 //! subscriber sees nothing that a crash undoes. Events that depend on a failed commit are dropped, because their code
 //! runs again. A process shows each event at most once; another process may repeat those after the last durable entry.
 //! Text that differs when its code runs again, because it depends on a reading that is not recorded, is not shown again.
-//! The oldest events are dropped first.
+//!
+//! Bounds: the host cuts the text of one event ([`LOG_EVENT_BYTES_MAX`]). A ring holds a bounded number of bytes of one
+//! worker, and all rings together hold [`NODE_BYTES_MAX`]. Beyond a bound the oldest events are dropped, first those of
+//! the worker with the most text. Events have consecutive numbers, so a subscriber finds out how many it missed.
+//! [`EventQueue`] does the counting.
 
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_host::ports::{LogEvent, PrintedEvent};
 use golem_model::OplogIndex;
-use golem_model::limits::LOG_EVENTS_KEPT;
-use parking_lot::Mutex;
+use golem_model::limits::{LOG_EVENT_BYTES_MAX, LOG_EVENTS_KEPT};
+use parking_lot::{Mutex, MutexGuard};
+use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::sync::broadcast;
+use tokio::sync::Notify;
 
 /// Maximum number of rings. At this limit, half of the rings without subscribers are dropped.
 const RINGS_MAX: usize = 4_096;
-/// Number of events by which a slow subscriber may lag behind before it loses the oldest.
+/// Number of visible events by which a slow subscriber may lag behind before it loses the oldest.
 const LAG_EVENTS_MAX: usize = 1_024;
-/// Number of events of one worker that may wait for a commit. Subscribers lose the oldest beyond it.
+/// Number of events of one worker that may wait for a commit.
 const WAITING_EVENTS_MAX: usize = LAG_EVENTS_MAX;
-/// Bytes of text of all workers that may wait for a commit. A worker that prints more loses its own oldest events.
-const WAITING_BYTES_MAX: usize = 64 << 20;
+/// Bytes of one worker's visible events while the worker has no subscriber.
+const KEPT_BYTES_MAX: usize = 256 << 10;
+/// Bytes of one worker's visible events while it has subscribers, and of its events that wait for a commit. The bounds are
+/// equal because one commit can make all waiting events visible.
+const LAG_BYTES_MAX: usize = 1 << 20;
+/// Bytes of the events of all workers.
+const NODE_BYTES_MAX: usize = 64 << 20;
+/// Bytes of all events after those beyond [`NODE_BYTES_MAX`] were dropped. The difference makes the search for the largest
+/// rings rare.
+const NODE_BYTES_LEFT: usize = NODE_BYTES_MAX / 8 * 7;
+/// Bytes that an event takes beside its text.
+const EVENT_OVERHEAD_BYTES: usize = 96;
 
-#[derive(Debug, Clone)]
-enum Signal {
-    Notice(LogNotice),
-    Ended,
+// A queue with a bound of bytes has room for its newest event.
+const _: () = assert!(KEPT_BYTES_MAX > LOG_EVENT_BYTES_MAX + EVENT_OVERHEAD_BYTES);
+
+/// Events in order, each with a place. Invariant: the counter of the node is the sum of the bytes of all queues.
+#[derive(Debug)]
+struct EventQueue<P> {
+    events: VecDeque<(P, LogEvent)>,
+    bytes: usize,
+    node_bytes: Arc<AtomicUsize>,
+}
+
+impl<P> EventQueue<P> {
+    fn new(node_bytes: Arc<AtomicUsize>) -> Self {
+        Self { events: VecDeque::new(), bytes: 0, node_bytes }
+    }
+
+    fn push(&mut self, place: P, event: LogEvent) {
+        let bytes = event.text_bytes() + EVENT_OVERHEAD_BYTES;
+        self.bytes += bytes;
+        self.node_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.events.push_back((place, event));
+    }
+
+    fn pop_oldest(&mut self) -> Option<(P, LogEvent)> {
+        let (place, event) = self.events.pop_front()?;
+        let bytes = event.text_bytes() + EVENT_OVERHEAD_BYTES;
+        self.bytes -= bytes;
+        self.node_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        Some((place, event))
+    }
+
+    /// Drops the oldest events until both bounds hold. Returns the number of dropped events.
+    fn shrink_to(&mut self, events_max: usize, bytes_max: usize) -> u64 {
+        let mut dropped = 0;
+        while (self.events.len() > events_max || self.bytes > bytes_max) && self.pop_oldest().is_some() {
+            dropped += 1;
+        }
+        if self.events.is_empty() {
+            self.events = VecDeque::new();
+        }
+        dropped
+    }
+}
+
+impl<P> Drop for EventQueue<P> {
+    fn drop(&mut self) {
+        self.node_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 /// The output of one worker.
 #[derive(Debug)]
 pub(crate) struct LogRing {
     state: Mutex<RingState>,
-    live: broadcast::Sender<Signal>,
-    waiting_bytes: Arc<AtomicUsize>,
+    /// Notified when something became visible, and when the subscriptions end.
+    changed: Notify,
 }
 
-#[derive(Debug, Default)]
+/// The place of an event that waits: the row that must be durable first, and the event's place in the worker's history.
+type WaitingPlace = (Seq, (OplogIndex, u64));
+
+#[derive(Debug)]
 struct RingState {
-    /// The latest events that are visible.
-    past: VecDeque<LogEvent>,
+    /// The latest events that are visible, by their numbers.
+    visible: EventQueue<u64>,
+    /// The number of the next event that becomes visible.
+    next_number: u64,
     /// Events that wait until a row is durable, ascending by row.
-    waiting: VecDeque<(Seq, PrintedEvent)>,
+    waiting: EventQueue<WaitingPlace>,
     /// Number of events that were dropped while they waited, since the last one became visible.
     missed: u64,
     /// The place of the last event that became visible. After an interrupt the guest prints the events after its last
     /// entry again, in the same order. Events up to this one are those repetitions.
     shown: (OplogIndex, u64),
+    subscribers: usize,
+    /// Number of times that the worker left memory.
+    unloads: u64,
+}
+
+impl RingState {
+    fn show(&mut self, place: (OplogIndex, u64), event: LogEvent) {
+        // Numbers that no event has tell subscribers how many events were dropped.
+        self.next_number += std::mem::take(&mut self.missed);
+        if place.0 == self.shown.0 && place.1 <= self.shown.1 {
+            return;
+        }
+        self.shown = place;
+        self.visible.push(self.next_number, event);
+        self.next_number += 1;
+        self.shrink_visible();
+    }
+
+    fn shrink_visible(&mut self) {
+        if self.subscribers > 0 {
+            self.visible.shrink_to(LAG_EVENTS_MAX, LAG_BYTES_MAX);
+        } else {
+            self.visible.shrink_to(LOG_EVENTS_KEPT, KEPT_BYTES_MAX);
+        }
+    }
+
+    /// The notice for a subscriber that has seen everything below `next`, and what it has seen afterwards.
+    fn notice_at(&self, next: u64) -> Option<(LogNotice, u64)> {
+        let at = self.visible.events.partition_point(|(number, _)| *number < next);
+        match self.visible.events.get(at) {
+            Some((number, event)) if *number == next => Some((LogNotice::Event(event.clone()), next + 1)),
+            Some((number, _)) => Some((LogNotice::Missed(number - next), *number)),
+            None if next < self.next_number => {
+                Some((LogNotice::Missed(self.next_number - next), self.next_number))
+            }
+            None => None,
+        }
+    }
 }
 
 impl LogRing {
-    fn new(waiting_bytes: Arc<AtomicUsize>) -> Self {
-        Self { state: Mutex::default(), live: broadcast::channel(LAG_EVENTS_MAX).0, waiting_bytes }
+    fn new(node_bytes: &Arc<AtomicUsize>) -> Self {
+        let state = RingState {
+            visible: EventQueue::new(node_bytes.clone()),
+            next_number: 0,
+            waiting: EventQueue::new(node_bytes.clone()),
+            missed: 0,
+            shown: (OplogIndex(0), 0),
+            subscribers: 0,
+            unloads: 0,
+        };
+        Self { state: Mutex::new(state), changed: Notify::new() }
     }
 
     /// Adds events that become visible when `row` is durable. Returns false if events already wait for that row.
-    pub(crate) fn add(&self, row: Seq, events: Vec<PrintedEvent>) -> bool {
+    fn add(&self, row: Seq, events: Vec<PrintedEvent>) -> bool {
         let mut state = self.state.lock();
-        let is_first = state.waiting.back().is_none_or(|(last, _)| *last != row);
-        for event in events {
-            self.waiting_bytes.fetch_add(event.event.text_bytes(), Ordering::Relaxed);
-            state.waiting.push_back((row, event));
+        let is_first = state.waiting.events.back().is_none_or(|((last, _), _)| *last != row);
+        for PrintedEvent { after, number, event } in events {
+            state.waiting.push((row, (after, number)), event);
         }
-        while state.waiting.len() > WAITING_EVENTS_MAX
-            || (state.waiting.len() > 1 && self.waiting_bytes.load(Ordering::Relaxed) > WAITING_BYTES_MAX)
-        {
-            let Some((_, dropped)) = state.waiting.pop_front() else { break };
-            self.waiting_bytes.fetch_sub(dropped.event.text_bytes(), Ordering::Relaxed);
-            state.missed += 1;
-        }
+        state.missed += state.waiting.shrink_to(WAITING_EVENTS_MAX, LAG_BYTES_MAX);
         is_first
     }
 
     /// Makes the events visible that wait for rows up to `durable`.
     pub(crate) fn show(&self, durable: Seq) {
         let mut state = self.state.lock();
-        while state.waiting.front().is_some_and(|(row, _)| *row <= durable) {
-            let Some((_, printed)) = state.waiting.pop_front() else { break };
-            self.waiting_bytes.fetch_sub(printed.event.text_bytes(), Ordering::Relaxed);
-            let missed = std::mem::take(&mut state.missed);
-            if missed > 0 {
-                drop(self.live.send(Signal::Notice(LogNotice::Missed(missed))));
-            }
-            let place = (printed.after, printed.number);
-            if place.0 == state.shown.0 && place.1 <= state.shown.1 {
-                continue;
-            }
-            state.shown = place;
-            if state.past.len() == LOG_EVENTS_KEPT {
-                state.past.pop_front();
-            }
-            state.past.push_back(printed.event.clone());
-            // Sent under the lock, so that a new subscriber sees each event exactly once. An error means that there are
-            // no subscribers.
-            drop(self.live.send(Signal::Notice(LogNotice::Event(printed.event))));
+        while state.waiting.events.front().is_some_and(|((row, _), _)| *row <= durable)
+            && let Some(((_, place), event)) = state.waiting.pop_oldest()
+        {
+            state.show(place, event);
         }
+        drop(state);
+        self.changed.notify_waiters();
     }
 
     /// Drops the events that wait: a commit failed, and their code runs again.
     pub(crate) fn drop_waiting(&self) {
         let mut state = self.state.lock();
-        let bytes: usize = state.waiting.drain(..).map(|(_, printed)| printed.event.text_bytes()).sum();
-        self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        state.waiting.shrink_to(0, 0);
         state.missed = 0;
     }
 
+    /// Drops all events.
+    fn clear(&self) {
+        let mut state = self.state.lock();
+        state.visible.shrink_to(0, 0);
+        state.missed += state.waiting.shrink_to(0, 0);
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    fn bytes(&self) -> usize {
+        let state = self.state.lock();
+        state.visible.bytes + state.waiting.bytes
+    }
+
+    /// Ends the subscriptions.
+    fn end(&self) {
+        self.state.lock().unloads += 1;
+        self.changed.notify_waiters();
+    }
+
     fn can_be_dropped(&self) -> bool {
-        self.live.receiver_count() == 0 && self.state.lock().waiting.is_empty()
+        let state = self.state.lock();
+        state.subscribers == 0 && state.waiting.events.is_empty()
     }
 }
 
@@ -117,13 +228,22 @@ impl LogRing {
 #[derive(Debug, Default)]
 pub(crate) struct Logs {
     rings: Mutex<HashMap<WorkerNum, Arc<LogRing>>>,
-    /// Bytes of text that wait for a commit.
-    waiting_bytes: Arc<AtomicUsize>,
+    /// Bytes of all events.
+    node_bytes: Arc<AtomicUsize>,
 }
 
 impl Logs {
+    /// Adds events of a worker that become visible when `row` is durable. Returns the worker's ring, and whether no events
+    /// waited for that row before.
+    pub(crate) fn add(&self, worker: WorkerNum, row: Seq, events: Vec<PrintedEvent>) -> (Arc<LogRing>, bool) {
+        let ring = self.ring(worker);
+        let is_first = ring.add(row, events);
+        self.shrink();
+        (ring, is_first)
+    }
+
     /// Returns the worker's ring.
-    pub(crate) fn ring(&self, worker: WorkerNum) -> Arc<LogRing> {
+    fn ring(&self, worker: WorkerNum) -> Arc<LogRing> {
         let mut rings = self.rings.lock();
         if rings.len() >= RINGS_MAX && !rings.contains_key(&worker) {
             let mut unheard: Vec<WorkerNum> =
@@ -133,21 +253,42 @@ impl Logs {
                 rings.remove(old);
             }
         }
-        let new = || Arc::new(LogRing::new(self.waiting_bytes.clone()));
-        rings.entry(worker).or_insert_with(new).clone()
+        rings.entry(worker).or_insert_with(|| Arc::new(LogRing::new(&self.node_bytes))).clone()
+    }
+
+    /// If the events of all workers take too many bytes, drops events of the workers that have the most.
+    fn shrink(&self) {
+        if self.node_bytes.load(Ordering::Relaxed) <= NODE_BYTES_MAX {
+            return;
+        }
+        let mut rings: Vec<(usize, Arc<LogRing>)> =
+            self.rings.lock().values().map(|ring| (ring.bytes(), ring.clone())).collect();
+        rings.sort_unstable_by_key(|(bytes, _)| Reverse(*bytes));
+        for (_, ring) in rings {
+            if self.node_bytes.load(Ordering::Relaxed) <= NODE_BYTES_LEFT {
+                return;
+            }
+            ring.clear();
+        }
     }
 
     /// Returns the past events, followed by live ones.
     pub(crate) fn subscribe(&self, worker: WorkerNum) -> LogSubscription {
         let ring = self.ring(worker);
-        let state = ring.state.lock();
-        LogSubscription { past: state.past.clone(), live: ring.live.subscribe() }
+        let mut state = ring.state.lock();
+        state.subscribers += 1;
+        let past = &state.visible.events;
+        let next =
+            past.get(past.len().saturating_sub(LOG_EVENTS_KEPT)).map_or(state.next_number, |first| first.0);
+        let unloads = state.unloads;
+        drop(state);
+        LogSubscription { ring, next, unloads }
     }
 
     /// The worker left memory: ends its subscriptions.
     pub(crate) fn notify_unloaded(&self, worker: WorkerNum) {
         if let Some(ring) = self.rings.lock().get(&worker) {
-            drop(ring.live.send(Signal::Ended));
+            ring.end();
         }
     }
 
@@ -163,98 +304,51 @@ impl Logs {
 pub enum LogNotice {
     /// The worker printed something.
     Event(LogEvent),
-    /// This many events were lost: the subscriber or the disk was slower than the worker.
+    /// This many events were lost: the subscriber or the disk was slower than the worker, or the workers printed more than
+    /// the node keeps.
     Missed(u64),
 }
 
 /// A subscription to a worker's log.
 #[derive(Debug)]
 pub struct LogSubscription {
-    past: VecDeque<LogEvent>,
-    live: broadcast::Receiver<Signal>,
+    ring: Arc<LogRing>,
+    /// The number of the next event.
+    next: u64,
+    /// How often the worker had left memory when the subscription began.
+    unloads: u64,
 }
 
 impl LogSubscription {
-    /// Returns the next notice, or `None` when the worker left memory.
+    /// Returns the next notice, or `None` when the worker left memory. Loses nothing if it is dropped before it is ready.
     pub async fn next(&mut self) -> Option<LogNotice> {
-        if let Some(event) = self.past.pop_front() {
-            return Some(LogNotice::Event(event));
+        let ring = self.ring.clone();
+        loop {
+            let mut changed = std::pin::pin!(ring.changed.notified());
+            // A change after this line completes `changed`.
+            changed.as_mut().enable();
+            {
+                let state: MutexGuard<'_, RingState> = ring.state.lock();
+                if let Some((notice, next)) = state.notice_at(self.next) {
+                    self.next = next;
+                    return Some(notice);
+                }
+                if state.unloads != self.unloads {
+                    return None;
+                }
+            }
+            changed.await;
         }
-        match self.live.recv().await {
-            Ok(Signal::Notice(notice)) => Some(notice),
-            Err(broadcast::error::RecvError::Lagged(count)) => Some(LogNotice::Missed(count)),
-            Ok(Signal::Ended) | Err(broadcast::error::RecvError::Closed) => None,
-        }
+    }
+}
+
+impl Drop for LogSubscription {
+    fn drop(&mut self) {
+        let mut state = self.ring.state.lock();
+        state.subscribers -= 1;
+        state.shrink_visible();
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn printed(after: u64, number: u64) -> PrintedEvent {
-        let event = LogEvent::Stdout(format!("{after}.{number}").into());
-        PrintedEvent { after: OplogIndex(after), number, event }
-    }
-
-    fn visible(logs: &Logs) -> Vec<String> {
-        let past = logs.subscribe(WorkerNum(1)).past;
-        past.iter()
-            .map(|event| match event {
-                LogEvent::Stdout(text) => text.to_string(),
-                other => panic!("{other:?} was not printed"),
-            })
-            .collect()
-    }
-
-    #[test]
-    fn events_become_visible_with_their_rows_and_once() {
-        let logs = Logs::default();
-        let ring = logs.ring(WorkerNum(1));
-        assert!(ring.add(Seq(10), vec![printed(3, 1), printed(3, 2)]), "the first event for this row");
-        assert!(!ring.add(Seq(10), vec![printed(3, 3)]));
-        assert!(ring.add(Seq(12), vec![printed(5, 1)]));
-        assert!(visible(&logs).is_empty());
-        ring.show(Seq(11));
-        assert_eq!(visible(&logs), ["3.1", "3.2", "3.3"]);
-        ring.show(Seq(12));
-        // The worker was interrupted: its next activation prints the event after entry 5 again, and one more.
-        assert!(ring.add(Seq(12), vec![printed(5, 1), printed(5, 2)]));
-        ring.show(Seq(12));
-        // A failed attempt has an entry, so the output of the next attempt has other places.
-        ring.add(Seq(13), vec![printed(6, 1)]);
-        ring.show(Seq(13));
-        assert_eq!(visible(&logs), ["3.1", "3.2", "3.3", "5.1", "5.2", "6.1"]);
-    }
-
-    #[test]
-    fn events_of_a_failed_commit_are_dropped_and_printed_again() {
-        let logs = Logs::default();
-        let ring = logs.ring(WorkerNum(1));
-        ring.add(Seq(10), vec![printed(3, 1)]);
-        ring.drop_waiting();
-        ring.show(Seq(10));
-        assert!(visible(&logs).is_empty());
-        ring.add(Seq(10), vec![printed(3, 1)]);
-        ring.show(Seq(10));
-        assert_eq!(visible(&logs), ["3.1"]);
-        assert_eq!(logs.waiting_bytes.load(Ordering::Relaxed), 0);
-    }
-
-    #[tokio::test]
-    async fn while_no_commit_succeeds_the_oldest_events_are_dropped_and_counted() {
-        let logs = Logs::default();
-        let ring = logs.ring(WorkerNum(1));
-        let mut subscription = logs.subscribe(WorkerNum(1));
-        let count = WAITING_EVENTS_MAX as u64 + 5;
-        for number in 1..=count {
-            ring.add(Seq(10), vec![printed(3, number)]);
-        }
-        let large = LogEvent::Stdout("x".repeat(WAITING_BYTES_MAX).into());
-        ring.add(Seq(10), vec![PrintedEvent { after: OplogIndex(4), number: 1, event: large }]);
-        ring.show(Seq(10));
-        assert_eq!(subscription.next().await, Some(LogNotice::Missed(count)));
-        assert!(matches!(subscription.next().await, Some(LogNotice::Event(_))));
-        assert_eq!(logs.waiting_bytes.load(Ordering::Relaxed), 0);
-    }
-}
+mod tests;

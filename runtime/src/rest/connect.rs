@@ -85,7 +85,8 @@ fn frame(notice: LogNotice, format: ConnectFormat) -> String {
             level: api::LogLevel::Warn,
             context: "golem".to_owned(),
             message: format!(
-                "{count} events were lost: this connection or the disk is slower than the worker"
+                "{count} events were lost: this connection or the disk is slower than the worker, or the workers print \
+                 more than the server keeps"
             ),
         },
     };

@@ -3,52 +3,11 @@
 use crate::{TestNode, call, send, upload};
 use futures_util::{SinkExt, StreamExt};
 use golem_tests::http::Request;
+use golem_tests::log_stream::LogStream;
 use golem_tests::rest::{Api, Key, invocation, result_of, worker_path};
 use golem_tests::wait;
-use serde_json::{Value, json};
-use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use serde_json::json;
 use tokio_tungstenite::tungstenite::{self, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
-
-/// A log stream.
-struct LogStream {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
-    text: String,
-}
-
-impl LogStream {
-    async fn open(api: &Api, template: &str, worker: &str, query: &str) -> Result<Self, tungstenite::Error> {
-        let url = format!("ws://{}{}{query}", api.address(), worker_path(template, worker, "connect"));
-        let mut request = url.into_client_request().unwrap();
-        let token = format!("Bearer {}", api.token()).parse().unwrap();
-        request.headers_mut().insert("Authorization", token);
-        let (socket, _) = tokio_tungstenite::connect_async(request).await?;
-        Ok(Self { socket, text: String::new() })
-    }
-
-    /// The next frame; `None` when the stream has ended.
-    async fn next_frame(&mut self) -> Option<Value> {
-        loop {
-            match wait::bounded("a frame", self.socket.next()).await?.ok()? {
-                Message::Text(text) => return Some(serde_json::from_str(&text).unwrap()),
-                Message::Binary(bytes) => return Some(serde_json::from_slice(&bytes).unwrap()),
-                Message::Close(_) => return None,
-                Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
-            }
-        }
-    }
-
-    /// Reads frames of 2023 until their text ends with `end`; panics if the stream ends before.
-    async fn read_until(&mut self, end: &str) {
-        while !self.text.ends_with(end) {
-            let frame =
-                self.next_frame().await.unwrap_or_else(|| panic!("the stream ended after {:?}", self.text));
-            let message = frame["Message"]["message"].as_str();
-            self.text.push_str(message.unwrap_or_else(|| panic!("{frame} is not a message")));
-        }
-    }
-}
 
 const LINES: &str = "golem:prints/api/lines";
 

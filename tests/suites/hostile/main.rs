@@ -3,11 +3,13 @@
 //!
 //! | module | attacks |
 //! |---|---|
+//! | `logs` | output that is larger than the server's memory |
 //! | `oplogs` | oplogs with large values |
 //! | `uploads` | components that are small on disk and large when they are described |
 
 #![expect(clippy::unwrap_used, reason = "in a test, the location of a panic is the message")]
 
+mod logs;
 mod oplogs;
 mod uploads;
 
