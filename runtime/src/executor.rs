@@ -9,8 +9,9 @@
 //! - The reply is sent after that commit.
 //!
 //! Architecture invariant: the outcome of an invocation (its result or its recorded failure) is delivered after the
-//! commit of its row (`Core::when_durable`), or it is read back from a committed row. Errors that record no outcome
-//! (the store is unavailable, the server is shutting down, the worker has already failed) are delivered at once.
+//! commit of its row (`Core::when_durable`), or it is read back from a committed row. Every other answer that rests on rows
+//! waits for them as well (`position`). Errors that rest on no row (the store is unavailable, the server is shutting
+//! down) are delivered at once.
 
 mod adapters;
 mod admission;
@@ -31,6 +32,7 @@ mod logs;
 mod metrics;
 mod oplog_search;
 mod panics;
+mod position;
 mod progress;
 mod projection;
 mod queue;

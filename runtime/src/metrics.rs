@@ -35,6 +35,8 @@ pub struct Metrics {
 pub struct MetricsSample {
     /// Syncs of the log so far.
     pub store_syncs: u64,
+    /// Number of answers that wait for a commit.
+    pub answers_waiting: usize,
     /// Number of workers; `None` if the store could not be read.
     pub workers: Option<u64>,
     /// Number of templates.
@@ -181,6 +183,11 @@ impl Collector for MetricsCollector {
                 "golem_worker_heads_cached",
                 "Workers whose projection is in memory",
                 executor.heads_cached.load(Ordering::Relaxed),
+            ),
+            (
+                "golem_answers_waiting",
+                "Answers that wait for a commit",
+                gauge_value(sample.answers_waiting as u64),
             ),
             ("golem_templates", "Templates", gauge_value(sample.templates as u64)),
             (

@@ -207,7 +207,8 @@ impl Workers for ActivationAdapter {
                 && query.status.is_none_or(|status| view.status == status)
                 && query.template_version.is_none_or(|version| view.template_version == version)
         };
-        let page = self.core.list(range, matches).await.map_err(port_error)?;
+        // Not durable yet, perhaps. The guest's next visible output is later in the log, and waits.
+        let (page, _) = self.core.list(range, matches).await.map_err(port_error)?;
         Ok(WorkerPage {
             workers: page.workers.into_iter().map(metadata).collect(),
             next: page.next.and_then(|name| WorkerName::new(name).ok()),

@@ -1,10 +1,9 @@
 //! Decides whether a worker may be created: the plan of its project's owner must allow it, and its template must still
 //! exist.
 
-use super::core::{Core, OnDurable};
+use super::core::Core;
 use super::{Executor, ExecutorError};
 use golem_model::TemplateId;
-use tokio::sync::oneshot;
 
 /// Why a worker may not be created.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -50,17 +49,13 @@ impl Executor {
 
     /// Like [`Executor::worker_count`]. Returns once everything that the count is based on is durable.
     pub async fn durable_worker_count(&self, templates: &[TemplateId]) -> Result<u64, ExecutorError> {
-        let (count, durable) = {
-            let mut state = self.core.lock();
+        let (count, position) = {
+            let state = self.core.lock();
             Core::check_available(&state)?;
             let count = templates.iter().map(|template| state.ledger.counts.of(*template)).sum();
-            let last = state.ledger.last_seq();
-            // Registered under the same lock: if a commit fails from now on, this fails too.
-            let (tx, rx) = oneshot::channel();
-            Core::when_durable(&mut state, last, OnDurable::Notify(tx));
-            (count, rx)
+            (count, state.last_position())
         };
-        durable.await.unwrap_or(Err(ExecutorError::ShuttingDown))?;
+        self.core.wait_until_durable(position).await?;
         Ok(count)
     }
 }

@@ -4,11 +4,11 @@
 //! releases the lock, reads the store, takes the lock again and checks `Ledger::evictions`: if that counter has
 //! changed, the data that was read may be stale and is read again.
 
-use super::committer;
 use super::error::ExecutorError;
 use super::ledger::{Ledger, LedgerAction, LedgerEvent, StepError, StepOutcome};
 use super::logs::{LogRing, Logs};
 use super::panics::StateGuard;
+use super::position::Position;
 use super::progress::AcceptanceQueue;
 use super::projection::WorkerProjection;
 use super::scheduler::{self, Scheduler};
@@ -164,6 +164,8 @@ impl LocatedName {
 pub(crate) struct FreeName {
     /// The last index of the deleted workers with this id, as far as the store knows.
     pub(crate) begins_after: OplogIndex,
+    /// The row that deleted the last worker with this id, if the store does not have it yet.
+    pub(crate) deleted_at: Option<Position>,
     evictions: u64,
 }
 
@@ -343,64 +345,6 @@ impl Core {
         }
     }
 
-    /// Completes `on_durable` once `seq` is durable.
-    pub(crate) fn when_durable(state: &mut State, seq: Seq, on_durable: OnDurable) {
-        if state.ledger.durable_seq() >= seq {
-            committer::complete(on_durable, Ok(()));
-        } else {
-            let place = state.on_durable.partition_point(|(at, _)| *at <= seq);
-            state.on_durable.insert(place, (seq, on_durable));
-        }
-    }
-
-    /// Waits until `seq` is durable.
-    pub(crate) async fn wait_durable(&self, seq: Seq) -> Result<(), ExecutorError> {
-        let rx = {
-            let mut state = self.lock();
-            if state.ledger.durable_seq() >= seq {
-                return Ok(());
-            }
-            Self::check_store_health(&state)?;
-            let (tx, rx) = oneshot::channel();
-            Self::when_durable(&mut state, seq, OnDurable::Notify(tx));
-            rx
-        };
-        rx.await.unwrap_or(Err(ExecutorError::ShuttingDown))
-    }
-
-    /// Waits until everything that the log holds of the worker now is durable. `generation` is that of the state on which
-    /// the answer of the caller rests.
-    pub(crate) async fn wait_worker_durable(
-        &self,
-        worker: WorkerNum,
-        id: &WorkerId,
-        generation: u64,
-    ) -> Result<(), ExecutorError> {
-        let rx = {
-            let mut state = self.lock();
-            Self::check_store_health(&state)?;
-            if state.generation != generation {
-                let reason = "a commit failed, and the operation may not be in the log; repeat it".into();
-                return Err(ExecutorError::Unavailable { reason });
-            }
-            let Some(last) = state.ledger.projection(worker).map(|projection| Seq(projection.last_row))
-            else {
-                return Err(ExecutorError::WorkerNotFound { worker: id.clone() });
-            };
-            let (tx, rx) = oneshot::channel();
-            Self::when_durable(&mut state, last, OnDurable::Notify(tx));
-            rx
-        };
-        rx.await.unwrap_or(Err(ExecutorError::ShuttingDown))
-    }
-
-    fn check_store_health(state: &State) -> Result<(), ExecutorError> {
-        match &state.health {
-            StoreHealth::Up => Ok(()),
-            StoreHealth::Down(reason) => Err(ExecutorError::Unavailable { reason: reason.clone() }),
-        }
-    }
-
     /// Returns the slot of a worker whose projection is loaded. A new slot starts with the invocations that the
     /// projection has in its queue.
     pub(crate) fn slot(state: &mut State, worker: WorkerNum) -> &mut WorkerSlot {
@@ -520,7 +464,8 @@ impl Core {
             else {
                 // The ledger has the end of a worker whose removal is not in the store yet.
                 let begins_after = deleted.unwrap_or(OplogIndex::START);
-                return Ok(LocatedName::Free(FreeName { begins_after, evictions }));
+                let deleted_at = state.deletion_position(id);
+                return Ok(LocatedName::Free(FreeName { begins_after, deleted_at, evictions }));
             };
             let worker = state.ledger.load(projection);
             self.run_actions(&mut state);

@@ -9,7 +9,7 @@ use super::ledger::{LedgerEvent, StepOutcome};
 use super::projection::WorkerProjection;
 use super::{Executor, ExecutorError, ExecutorMetrics, history, interrupt, worker_task};
 use crate::storage::ports::{Seq, WorkerNum};
-use golem_model::oplog::{AdminRequest, FailureCause, InboxEvent, RevertReason};
+use golem_model::oplog::{FailureCause, InboxEvent, RevertReason};
 use golem_model::{Entry, IdempotencyKey, WorkerId, WorkerStatus};
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ impl Executor {
     /// Does nothing if there is no such invocation, so the request can be repeated.
     pub async fn recover_worker(&self, id: &WorkerId) -> Result<(), ExecutorError> {
         let core = &self.core;
-        let seq = loop {
+        let (outcome, position) = loop {
             let worker = self.find_worker(id).await?;
             let (last_row, unfinished) = {
                 let state = core.lock();
@@ -29,32 +29,16 @@ impl Executor {
             let details = if unfinished { self.last_failure(last_row).await? } else { None };
             let mut state = core.lock();
             Core::check_available(&state)?;
-            let Some(projection) = state.ledger.projection(worker) else { continue };
-            if projection.last_row != last_row.0 {
+            if state.ledger.projection(worker).is_none_or(|projection| projection.last_row != last_row.0) {
                 continue;
             }
-            // An invocation that runs may have no entry in the log yet.
-            let running =
-                state.slots.get(&worker).is_some_and(|slot| slot.has_task && slot.current.is_some());
-            if projection.current.is_none() && projection.terminal.is_none() && running {
-                let status = WorkerStatus::Running;
-                return Err(ExecutorError::NotStopped { worker: projection.id.clone(), status });
-            }
-            // An interrupt may come before an accepted invocation has begun.
-            let stopped =
-                projection.interrupted && projection.current.is_none() && projection.terminal.is_none();
-            // The row of the invocation that an instance had may follow those of the queue.
-            let slot = state.slots.get(&worker);
-            let taken = slot.and_then(|slot| slot.current.as_ref()).and_then(|current| current.accepted_row);
-            let first = projection.queue.iter().find(|(row, _)| Some(Seq(*row)) == taken);
-            let waiting = first.or_else(|| projection.queue.front()).filter(|_| stopped);
-            if let Some((row, key)) = waiting.cloned() {
-                break core.cancel_interrupted(&mut state, worker, Seq(row), key.0)?;
-            }
-            let Some(plan) = DiscardPlan::for_worker(projection, details)? else { return Ok(()) };
-            break core.discard_invocation(&mut state, worker, plan);
+            let outcome = core.recover_locked(&mut state, worker, details);
+            break (outcome, state.worker_position(worker));
         };
-        core.wait_durable(seq).await
+        match outcome {
+            Ok(()) => core.wait_until_durable(position).await,
+            Err(error) => Err(core.refuse(position, error).await),
+        }
     }
 
     async fn last_failure(&self, last_row: Seq) -> Result<Option<String>, ExecutorError> {
@@ -96,6 +80,36 @@ impl DiscardPlan {
 }
 
 impl Core {
+    /// Discards the invocation that makes the worker unusable, if there is one. `last_failure` describes its last error.
+    fn recover_locked(
+        self: &Arc<Self>,
+        state: &mut State,
+        worker: WorkerNum,
+        last_failure: Option<String>,
+    ) -> Result<(), ExecutorError> {
+        let Some(projection) = state.ledger.projection(worker) else { return Ok(()) };
+        // An invocation that runs may have no entry in the log yet.
+        let running = state.slots.get(&worker).is_some_and(|slot| slot.has_task && slot.current.is_some());
+        if projection.current.is_none() && projection.terminal.is_none() && running {
+            let status = WorkerStatus::Running;
+            return Err(ExecutorError::NotStopped { worker: projection.id.clone(), status });
+        }
+        // An interrupt may come before an accepted invocation has begun.
+        let stopped = projection.interrupted && projection.current.is_none() && projection.terminal.is_none();
+        // The row of the invocation that an instance had may follow those of the queue.
+        let slot = state.slots.get(&worker);
+        let taken = slot.and_then(|slot| slot.current.as_ref()).and_then(|current| current.accepted_row);
+        let first = projection.queue.iter().find(|(row, _)| Some(Seq(*row)) == taken);
+        let waiting = first.or_else(|| projection.queue.front()).filter(|_| stopped);
+        if let Some((row, key)) = waiting.cloned() {
+            return self.cancel_interrupted(state, worker, Seq(row), key.0);
+        }
+        if let Some(plan) = DiscardPlan::for_worker(projection, last_failure)? {
+            self.discard_invocation(state, worker, plan);
+        }
+        Ok(())
+    }
+
     /// Cancels the invocation in `row`, which an interrupted worker has not begun, and resumes the worker.
     fn cancel_interrupted(
         self: &Arc<Self>,
@@ -103,46 +117,37 @@ impl Core {
         worker: WorkerNum,
         row: Seq,
         key: String,
-    ) -> Result<Seq, ExecutorError> {
-        let key = IdempotencyKey::from_stored(key)
-            .map_err(|error| ExecutorError::Unavailable { reason: error.to_string().into() })?;
-        let at = self.clock.now();
-        let cancelled = InboxEvent::Admin(AdminRequest::InvocationCancelled { at, key: key.clone() });
-        let mut last = Seq(0);
-        for event in [cancelled, InboxEvent::Resumed { at }] {
-            let outcome = self.step(state, LedgerEvent::Inbox { worker, event });
-            if let StepOutcome::Appended(seq) = outcome.map_err(|error| internal(&error))? {
-                last = seq;
-            }
-        }
-        if let Some(slot) = state.slots.get_mut(&worker) {
-            let is_cancelled = |pending: &PendingInvocation| pending.accepted_row == Some(row);
+    ) -> Result<(), ExecutorError> {
+        let is_cancelled = |pending: &PendingInvocation| pending.accepted_row == Some(row);
+        let taken = state.slots.get_mut(&worker).and_then(|slot| {
+            let current = slot.current.take_if(|current| is_cancelled(current));
             let queued = slot.pending.iter().position(is_cancelled);
-            let taken = match slot.current.take_if(|current| is_cancelled(current)) {
-                Some(current) => Some(current),
-                None => queued.and_then(|place| slot.pending.remove(place)),
-            };
-            if let Some(taken) = taken {
-                let reply = Err(ExecutorError::InvocationCancelled { key });
-                Self::when_durable(state, last, OnDurable::Deliver(taken.waiters, reply));
-            }
-        }
+            current.or_else(|| queued.and_then(|place| slot.pending.remove(place)))
+        });
+        let error = ExecutorError::InvocationCancelled {
+            key: IdempotencyKey::from_stored(key.clone())
+                .map_err(|error| ExecutorError::Unavailable { reason: error.to_string().into() })?,
+        };
+        let taken = taken.unwrap_or_else(|| PendingInvocation::from_log(key, Some(row)));
+        self.end_cancelled(state, worker, taken, &error)?;
+        let event = InboxEvent::Resumed { at: self.clock.now() };
+        self.step(state, LedgerEvent::Inbox { worker, event }).map_err(|error| internal(&error))?;
         self.spawn_if_idle(state, worker);
-        Ok(last)
+        Ok(())
     }
 
     /// Discards the worker's last invocation and lets the worker continue with its queue.
-    fn discard_invocation(self: &Arc<Self>, state: &mut State, worker: WorkerNum, plan: DiscardPlan) -> Seq {
+    fn discard_invocation(self: &Arc<Self>, state: &mut State, worker: WorkerNum, plan: DiscardPlan) {
         let at = self.clock.now();
         let Some(from) = state.ledger.projection(worker).map(|projection| projection.begun_at) else {
-            return Seq(0);
+            return;
         };
         let failed = plan.cause.clone().map(|cause| Entry::InvocationFailed { at, cause });
         let revert = Entry::Revert { at, from, reason: RevertReason::OperatorRecovery };
         let entries = failed.into_iter().chain([revert]).collect();
         // An attempt that is under way can append nothing any more.
         interrupt::interrupt_guest(state, worker);
-        let Some(mut seq) = worker_task::append_entries(self, state, worker, entries) else { return Seq(0) };
+        let Some(mut seq) = worker_task::append_entries(self, state, worker, entries) else { return };
         if plan.interrupted {
             let event = InboxEvent::Resumed { at };
             if let Ok(StepOutcome::Appended(resumed)) = self.step(state, LedgerEvent::Inbox { worker, event })
@@ -160,7 +165,6 @@ impl Core {
         }
         Self::requeue(state, worker);
         self.spawn_if_idle(state, worker);
-        seq
     }
 
     /// Queues the invocations again that were accepted before the worker failed.

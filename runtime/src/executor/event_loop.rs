@@ -4,13 +4,11 @@
 //! admission, because it could only fail later.
 
 use super::ExecutorError;
-use super::core::{Core, OnDurable, State, WorkerSlot};
-use super::ledger::{LedgerEvent, StepOutcome};
+use super::core::{Core, State, WorkerSlot};
 use super::projection::WorkerProjection;
 use crate::storage::ports::WorkerNum;
 use golem_model::limits::LINES_PENDING_MAX;
-use golem_model::oplog::AdminRequest;
-use golem_model::{Convention, InboxEvent, Invocation};
+use golem_model::{Convention, Invocation};
 use std::sync::Arc;
 
 /// Returns an error if `invocation` cannot follow the invocations that the worker has accepted or that are queued in
@@ -56,22 +54,8 @@ pub(super) fn reject_invocation(
     let Some(projection) = state.ledger.projection(worker) else { return };
     let function = projection.event_loop.clone().unwrap_or_else(|| invocation.function.clone());
     let error = ExecutorError::EventLoopRuns { worker: projection.id.clone(), function };
-    let at = core.clock.now();
-    // A cancelled invocation must have a row of acceptance, with which repeated requests with its key are compared.
-    let current = state.slots.get(&worker).and_then(|slot| slot.current.as_ref());
-    let has_row = current.is_some_and(|current| current.accepted_row.is_some());
-    let accepted = (!has_row).then(|| invocation.to_inbox_event(at));
-    let cancelled = AdminRequest::InvocationCancelled { at, key: invocation.key.clone() };
-    let mut last = None;
-    for event in accepted.into_iter().chain([InboxEvent::Admin(cancelled)]) {
-        match core.step(state, LedgerEvent::Inbox { worker, event }) {
-            Ok(StepOutcome::Appended(seq)) => last = Some(seq),
-            Ok(_) => {}
-            Err(error) => {
-                tracing::error!(worker = %worker, %error, "cannot cancel an invocation that the event loop does not accept");
-            }
-        }
-    }
     let Some(current) = state.slots.get_mut(&worker).and_then(|slot| slot.current.take()) else { return };
-    Core::when_durable(state, last.unwrap_or_default(), OnDurable::Deliver(current.waiters, Err(error)));
+    if let Err(error) = core.end_cancelled(state, worker, current, &error) {
+        tracing::error!(worker = %worker, %error, "cannot cancel an invocation that the event loop does not accept");
+    }
 }

@@ -43,7 +43,7 @@ impl Executor {
         if let Some(settled) = settled {
             let Err(_closed) = settled.await;
         }
-        core.wait_worker_durable(worker, id, generation).await?;
+        core.wait_worker_durable(worker, generation).await?;
         if !recover_immediately {
             // After everything that it printed is visible.
             core.logs.notify_unloaded(worker);
@@ -71,7 +71,7 @@ impl Executor {
             }
             break (worker, state.generation);
         };
-        core.wait_worker_durable(worker, id, generation).await
+        core.wait_worker_durable(worker, generation).await
     }
 }
 

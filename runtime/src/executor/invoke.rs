@@ -77,9 +77,13 @@ impl Executor {
         }
     }
 
-    /// Returns the state of a key.
+    /// Returns the state of a key. An outcome is durable on return.
     pub async fn key_state(&self, id: &WorkerId, key: &IdempotencyKey) -> Result<KeyState, ExecutorError> {
-        let Some(worker) = self.core.locate(id).await? else { return Ok(KeyState::Unknown) };
+        let worker = match self.find_worker(id).await {
+            Ok(worker) => worker,
+            Err(ExecutorError::WorkerNotFound { .. }) => return Ok(KeyState::Unknown),
+            Err(error) => return Err(error),
+        };
         let known = {
             let state = self.core.lock();
             // While the store recovers, a pending invocation is in neither place.
@@ -88,13 +92,18 @@ impl Executor {
                 slot.current.iter().chain(&slot.pending).any(|pending| pending.key == key.as_str())
             });
             if pending {
-                Some(KeyState::Pending)
-            } else {
-                cached_key_record(&state, worker, key).map(|record| key_state(&record))
+                return Ok(KeyState::Pending);
             }
+            let record = cached_key_record(&state, worker, key);
+            record.map(|record| record.outcome.map(|outcome| state.position(outcome)))
         };
-        if let Some(known) = known {
-            return Ok(known);
+        match known {
+            Some(None) => return Ok(KeyState::Pending),
+            Some(Some(outcome)) => {
+                self.core.wait_until_durable(outcome).await?;
+                return Ok(KeyState::Done);
+            }
+            None => {}
         }
         let hash = key.index_hash();
         let row = self.core.read_store(move |store| store.idempotency_row(worker, hash)).await?;
@@ -112,17 +121,19 @@ impl Executor {
         // as long as the counter is the same.
         let mut checked_at: Option<u64> = None;
         loop {
-            let worker =
-                core.locate(id).await?.ok_or_else(|| ExecutorError::WorkerNotFound { worker: id.clone() })?;
+            let worker = self.find_worker(id).await?;
             let (admission, evictions) = {
                 let mut state = core.lock();
                 Core::check_available(&state)?;
                 let evictions = state.ledger.evictions();
                 let store_checked = checked_at.is_some_and(|before| before == evictions);
-                (
-                    core.admit_invocation_locked(&mut state, worker, id, &invocation, mode, store_checked)?,
-                    evictions,
-                )
+                let admission =
+                    core.admit_invocation_locked(&mut state, worker, id, &invocation, mode, store_checked);
+                (admission.map_err(|error| (error, state.worker_position(worker))), evictions)
+            };
+            let admission = match admission {
+                Ok(admission) => admission,
+                Err((error, position)) => return Err(core.refuse(position, error).await),
             };
             let record = match admission {
                 AdmissionAttempt::Waiting(reply) => return Ok(AdmissionResult::Waiting(reply)),
@@ -339,7 +350,11 @@ impl Core {
                 reason: format!("log row {started} should hold an invocation, and does not").into(),
             })?
         };
-        if digest == invocation.digest() { Ok(()) } else { Err(key_reused(invocation, function)) }
+        if digest == invocation.digest() {
+            return Ok(());
+        }
+        self.wait_durable(record.started).await?;
+        Err(key_reused(invocation, function))
     }
 
     /// Reads the reply from the row with the outcome.
@@ -385,10 +400,6 @@ pub(super) fn cached_key_record(state: &State, worker: WorkerNum, key: &Idempote
         projection.current.as_ref().filter(|current| current.key.matches(key)).map(|current| current.started);
     let queued = || projection.queue.iter().find(|(_, queued)| queued.matches(key)).map(|(seq, _)| *seq);
     begun.or_else(queued).map(|started| KeyRecord { started: Seq(started), outcome: None, invocation: None })
-}
-
-fn key_state(record: &KeyRecord) -> KeyState {
-    if record.outcome.is_some() { KeyState::Done } else { KeyState::Pending }
 }
 
 /// Returns the function and digest of the invocation in a row.

@@ -661,7 +661,7 @@ impl Ledger {
             self.release_promise_waiters(&cached.projection.id, OplogIndex::START);
             let WorkerProjection { id, oplog_end, begins_after, .. } = cached.projection;
             let deleted = DeletedName { id, oplog_end };
-            self.deleted_names.add(&deleted, begins_after == OplogIndex::START);
+            self.deleted_names.add(&deleted, seq, begins_after == OplogIndex::START);
             name = Some(deleted);
         }
         self.actions.push(LedgerAction::SetTimer(worker, None));

@@ -1,13 +1,14 @@
 //! Creating, viewing and deleting workers.
 
-use super::core::{Core, LocatedName};
+use super::core::{Core, LocatedName, OnDurable};
 use super::interrupt::interrupt_guest;
 use super::invoke::internal;
 use super::ledger::{LedgerEvent, NewWorker, PromiseOperation, StepError, StepOutcome};
 use super::listing;
 use super::logs::LogSubscription;
-use super::{Executor, ExecutorError, committer, snapshot};
-use crate::storage::ports::{Seq, WorkerNum};
+use super::position::Position;
+use super::{Executor, ExecutorError, snapshot};
+use crate::storage::ports::WorkerNum;
 use golem_model::limits::PROMISE_DATA_BYTES_MAX;
 use golem_model::oplog::InboxEvent;
 use golem_model::promise::PromiseCompletion;
@@ -57,24 +58,32 @@ pub struct WorkerView {
     pub created_at: Timestamp,
 }
 
+/// A worker that exists.
+struct EnsuredWorker {
+    /// The template version that it runs.
+    version: u32,
+    /// Whether this request created it.
+    created: bool,
+    /// Its last row.
+    position: Position,
+}
+
 impl Executor {
     /// Creates a worker. Durable on return.
     pub async fn create(&self, spec: WorkerSpec) -> Result<(), ExecutorError> {
         let worker = spec.id.clone();
-        match self.create_if_missing(spec).await? {
-            (_, Some(seq)) => self.core.wait_durable(seq).await,
-            (_, None) => Err(ExecutorError::WorkerExists { worker }),
-        }
+        let ensured = self.create_if_missing(spec).await?;
+        self.core.wait_until_durable(ensured.position).await?;
+        if ensured.created { Ok(()) } else { Err(ExecutorError::WorkerExists { worker }) }
     }
 
     /// Creates the worker unless it exists, and returns the template version that it runs. The creation is durable at
     /// the latest with the next row that becomes durable.
     pub async fn ensure(&self, spec: WorkerSpec) -> Result<u32, ExecutorError> {
-        self.create_if_missing(spec).await.map(|(version, _)| version)
+        self.create_if_missing(spec).await.map(|ensured| ensured.version)
     }
 
-    /// Returns the template version, and the row of the creation if this call created the worker.
-    async fn create_if_missing(&self, spec: WorkerSpec) -> Result<(u32, Option<Seq>), ExecutorError> {
+    async fn create_if_missing(&self, spec: WorkerSpec) -> Result<EnsuredWorker, ExecutorError> {
         let core = &self.core;
         loop {
             let located = core.locate_name(&spec.id).await?;
@@ -85,7 +94,8 @@ impl Executor {
                     .ledger
                     .projection(worker)
                     .map_or(spec.template_version, |projection| projection.template_version);
-                return Ok((version, None));
+                let position = state.worker_position(worker);
+                return Ok(EnsuredWorker { version, created: false, position });
             }
             let LocatedName::Free(free) = located else { continue };
             if !free.is_current(&state) {
@@ -107,8 +117,8 @@ impl Executor {
             let new = NewWorker { entry, options: spec.options, begins_after: free.begins_after };
             match core.step(&mut state, LedgerEvent::CreateWorker(new)) {
                 Ok(StepOutcome::Created(worker)) => {
-                    let row = state.ledger.projection(worker).map(|projection| Seq(projection.last_row));
-                    return Ok((spec.template_version, row));
+                    let (version, position) = (spec.template_version, state.worker_position(worker));
+                    return Ok(EnsuredWorker { version, created: true, position });
                 }
                 Ok(_) | Err(StepError::WorkerExists(_)) => {}
                 Err(error) => return Err(internal(&error)),
@@ -116,13 +126,26 @@ impl Executor {
         }
     }
 
-    /// Returns the properties of a worker.
+    /// Returns the properties of a worker. What they show is durable on return.
     pub async fn view(&self, id: &WorkerId) -> Result<WorkerView, ExecutorError> {
+        let (view, position) = loop {
+            let worker = self.find_worker(id).await?;
+            let state = self.core.lock();
+            let Some(projection) = state.ledger.projection(worker) else { continue };
+            break (listing::worker_view(&state, worker, projection), state.worker_position(worker));
+        };
+        self.core.wait_until_durable(position).await?;
+        Ok(view)
+    }
+
+    /// Returns the template version that a worker runs, for an invocation that is prepared. Does not wait for a commit,
+    /// because the answer to that invocation does.
+    pub async fn version_for_invocation(&self, id: &WorkerId) -> Result<u32, ExecutorError> {
         loop {
             let worker = self.find_worker(id).await?;
             let state = self.core.lock();
             let Some(projection) = state.ledger.projection(worker) else { continue };
-            return Ok(listing::worker_view(&state, worker, projection));
+            return Ok(projection.template_version);
         }
     }
 
@@ -138,7 +161,7 @@ impl Executor {
         }
         let core = &self.core;
         let mut data = Some(data);
-        let (completion, seq) = loop {
+        let (completion, position) = loop {
             let owner = self.find_worker(&promise.worker).await?;
             let mut state = core.lock();
             Core::check_available(&state)?;
@@ -153,13 +176,13 @@ impl Executor {
                 context: None,
             };
             match core.step(&mut state, event) {
-                Ok(StepOutcome::Promise(completion, seq)) => break (completion, seq),
+                Ok(StepOutcome::Promise(completion, seq)) => break (completion, state.position(seq)),
                 Ok(_) => return Err(internal(&StepError::UnknownWorker)),
                 Err(error) => return Err(internal(&error)),
             }
         };
         core.promises_changed.send_modify(|version| *version += 1);
-        core.wait_durable(seq).await?;
+        core.wait_until_durable(position).await?;
         match completion {
             PromiseCompletion::Completed => Ok(true),
             PromiseCompletion::AlreadyCompleted => Ok(false),
@@ -170,7 +193,7 @@ impl Executor {
     /// Deletes a worker, whatever it is doing. Durable on return.
     pub async fn delete(&self, id: &WorkerId) -> Result<(), ExecutorError> {
         let core = &self.core;
-        let (seq, slot) = loop {
+        let position = loop {
             let worker = self.find_worker(id).await?;
             let mut state = core.lock();
             Core::check_available(&state)?;
@@ -186,25 +209,24 @@ impl Executor {
             let event = InboxEvent::Deleted { at: core.clock.now() };
             match core.step(&mut state, LedgerEvent::Inbox { worker, event }) {
                 Ok(StepOutcome::Appended(seq)) => {
+                    let pending =
+                        slot.into_iter().flat_map(|slot| slot.current.into_iter().chain(slot.pending));
+                    let waiters: Vec<_> = pending.flat_map(|pending| pending.waiters).collect();
+                    let reply = Err(ExecutorError::WorkerNotFound { worker: id.clone() });
+                    Core::when_durable(&mut state, seq, OnDurable::Deliver(waiters, reply));
+                    let position = state.position(seq);
                     drop(state);
                     drop(idle);
                     core.logs.remove(worker);
                     snapshot::remove_images_when_durable(core, seq, blobs);
-                    break (seq, slot);
+                    break position;
                 }
                 Ok(_) => return Err(internal(&StepError::UnknownWorker)),
                 Err(error) => return Err(internal(&error)),
             }
         };
         core.promises_changed.send_modify(|version| *version += 1);
-        let done = core.wait_durable(seq).await;
-        if let Some(slot) = slot {
-            for pending in slot.current.into_iter().chain(slot.pending) {
-                let error = ExecutorError::WorkerNotFound { worker: id.clone() };
-                committer::send_reply(pending.waiters, Err(error));
-            }
-        }
-        done
+        core.wait_until_durable(position).await
     }
 
     /// Subscribes to the output of a worker.
@@ -220,8 +242,16 @@ impl Executor {
         }
     }
 
+    /// Finds a worker like [`Core::locate`]. If it was deleted, waits until that is durable before it returns the error.
     pub(super) async fn find_worker(&self, id: &WorkerId) -> Result<WorkerNum, ExecutorError> {
-        let found = self.core.locate(id).await?;
-        found.ok_or_else(|| ExecutorError::WorkerNotFound { worker: id.clone() })
+        match self.core.locate_name(id).await? {
+            LocatedName::Worker(worker) => Ok(worker),
+            LocatedName::Free(free) => {
+                if let Some(deleted_at) = free.deleted_at {
+                    self.core.wait_until_durable(deleted_at).await?;
+                }
+                Err(ExecutorError::WorkerNotFound { worker: id.clone() })
+            }
+        }
     }
 }

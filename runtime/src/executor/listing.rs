@@ -6,6 +6,7 @@
 //! deleted before is not.
 
 use super::core::{Core, State};
+use super::position::Position;
 use super::projection::WorkerProjection;
 use super::{Executor, ExecutorError, WorkerView};
 use crate::storage::ports::{StoredProjection, WorkerNum};
@@ -48,28 +49,31 @@ enum ListedWorker {
 }
 
 impl Executor {
-    /// Lists the matching workers of a range, from the first on.
+    /// Lists the matching workers of a range, from the first on. What the page shows is durable on return.
     pub async fn list(
         &self,
         range: WorkerRange,
         matches: impl Fn(&WorkerView) -> bool + Send,
     ) -> Result<WorkersPage, ExecutorError> {
-        self.core.list(range, matches).await
+        let (page, position) = self.core.list(range, matches).await?;
+        self.core.wait_until_durable(position).await?;
+        Ok(page)
     }
 }
 
 impl Core {
+    /// Returns the page, and the position that it rests on: it shows workers, and leaves out those that were deleted.
     pub(crate) async fn list(
         self: &Arc<Self>,
         range: WorkerRange,
         matches: impl Fn(&WorkerView) -> bool + Send,
-    ) -> Result<WorkersPage, ExecutorError> {
+    ) -> Result<(WorkersPage, Position), ExecutorError> {
         loop {
             let (found, end) = self.scan_range(&range).await?;
             let state = self.lock();
             Self::check_available(&state)?;
             if let Some(page) = build_page(&state, found, end, range.count, &matches) {
-                return Ok(page);
+                return Ok((page, state.last_position()));
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::storage::ports::{Seq, WorkerNum};
 use golem_model::oplog::CallEvent;
 use golem_model::oplog::codec::Row;
 use golem_model::oplog::{AdminRequest, InboxEvent, InvocationSource};
-use golem_model::{Entry, IdempotencyKey, Timestamp, WorkerId};
+use golem_model::{Entry, IdempotencyKey, Invocation, Timestamp, WorkerId};
 use std::sync::Arc;
 
 /// An invocation that has not ended.
@@ -37,7 +37,8 @@ struct QueueItem {
 
 /// The outcome of one attempt to cancel, under the lock.
 enum CancelAttempt {
-    Recorded(Seq),
+    /// The cancellation is the worker's last row.
+    Recorded,
     /// The invocation has ended; its outcome is in this row.
     Ended(Seq),
     AskStore,
@@ -46,20 +47,21 @@ enum CancelAttempt {
 
 impl Executor {
     /// Returns the invocations of a worker that have not ended: first the one that has begun, then the queued ones in
-    /// order.
+    /// order. Which invocations have rows, and which have ended, is durable on return.
     pub async fn queue(&self, id: &WorkerId) -> Result<Vec<QueuedInvocation>, ExecutorError> {
-        let known = loop {
+        let (known, position) = loop {
             let worker = self.find_worker(id).await?;
-            if let Some(known) = queue_items(&self.core.lock(), worker) {
-                break known;
+            let state = self.core.lock();
+            if let Some(known) = queue_items(&state, worker) {
+                break (known, state.worker_position(worker));
             }
         };
+        self.core.wait_until_durable(position).await?;
         let mut queue = Vec::with_capacity(known.len());
         for QueueItem { key, function, row, begun } in known {
             let mut accepted_at = None;
             let mut function = function;
             if let Some(row) = row {
-                self.core.wait_durable(row).await?;
                 match self.core.read_store(move |store| history::row(store, row)).await {
                     Ok(body) => {
                         if let Some((found, at)) = find_accepted(&body, &key) {
@@ -89,15 +91,23 @@ impl Executor {
         let core = &self.core;
         loop {
             let worker = self.find_worker(id).await?;
-            let attempt = {
+            let (attempt, position) = {
                 let mut state = core.lock();
                 Core::check_available(&state)?;
-                core.cancel_locked(&mut state, worker, key)?
+                let attempt = core.cancel_locked(&mut state, worker, key);
+                (attempt, state.worker_position(worker))
+            };
+            let attempt = match attempt {
+                Ok(attempt) => attempt,
+                Err(error) => return Err(core.refuse(position, error).await),
             };
             let outcome = match attempt {
-                CancelAttempt::Recorded(seq) => return core.wait_durable(seq).await,
+                CancelAttempt::Recorded => return core.wait_until_durable(position).await,
                 CancelAttempt::Retry => continue,
-                CancelAttempt::Ended(outcome) => outcome,
+                CancelAttempt::Ended(outcome) => {
+                    core.wait_until_durable(position).await?;
+                    outcome
+                }
                 CancelAttempt::AskStore => {
                     let hash = key.index_hash();
                     match core.read_store(move |store| store.idempotency_row(worker, hash)).await? {
@@ -111,7 +121,6 @@ impl Executor {
                     }
                 }
             };
-            core.wait_durable(outcome).await?;
             return match core.read_store(move |store| history::row(store, outcome)).await? {
                 Row::InboxEvent(InboxEvent::Admin(AdminRequest::InvocationCancelled { .. })) => Ok(()),
                 Row::InboxEvent(_) | Row::Entries { .. } => {
@@ -135,7 +144,7 @@ impl Core {
         let runs = slot.current.as_ref().is_some_and(|current| current.key == key.as_str());
         let place = slot.pending.iter().position(|pending| pending.key == key.as_str());
         let taken = place.filter(|_| !begun && !runs).and_then(|place| slot.pending.remove(place));
-        let Some(PendingInvocation { invocation, accepted_row, waiters, .. }) = taken else {
+        let Some(taken) = taken else {
             Self::remove_slot_if_empty(state, worker);
             if begun || runs {
                 return Err(ExecutorError::InvocationBegun { key: key.clone(), ended: false });
@@ -145,25 +154,59 @@ impl Core {
                 None => CancelAttempt::AskStore,
             });
         };
-        let at = self.clock.now();
-        if let (None, Some(invocation)) = (accepted_row, invocation) {
-            let event = invocation.to_inbox_event(at);
-            self.step(state, LedgerEvent::Inbox { worker, event }).map_err(|error| internal(&error))?;
-        }
-        let event = InboxEvent::Admin(AdminRequest::InvocationCancelled { at, key: key.clone() });
-        let outcome =
-            self.step(state, LedgerEvent::Inbox { worker, event }).map_err(|error| internal(&error))?;
+        self.end_cancelled(state, worker, taken, &ExecutorError::InvocationCancelled { key: key.clone() })?;
         Self::remove_slot_if_empty(state, worker);
-        let StepOutcome::Appended(seq) = outcome else { return Ok(CancelAttempt::Retry) };
-        let reply = Err(ExecutorError::InvocationCancelled { key: key.clone() });
-        Self::when_durable(state, seq, OnDurable::Deliver(waiters, reply));
-        Ok(CancelAttempt::Recorded(seq))
+        Ok(CancelAttempt::Recorded)
     }
-}
 
-impl Core {
-    /// Answers the callers of an invocation that has not begun with an error of the server. Returns the invocation if it
-    /// stays in the queue.
+    /// Ends an invocation that has not begun, and that is in no slot any more, as cancelled. Its callers get `error` once
+    /// that is durable.
+    pub(crate) fn end_cancelled(
+        self: &Arc<Self>,
+        state: &mut State,
+        worker: WorkerNum,
+        pending: PendingInvocation,
+        error: &ExecutorError,
+    ) -> Result<(), ExecutorError> {
+        let PendingInvocation { invocation, key, accepted_row, waiters, .. } = pending;
+        let accepted = invocation.filter(|_| accepted_row.is_none());
+        match self.append_cancellation(state, worker, key, accepted) {
+            Ok(seq) => {
+                Self::when_durable(state, seq, OnDurable::Deliver(waiters, Err(error.clone())));
+                Ok(())
+            }
+            Err(refused) => {
+                committer::send_reply(waiters, Err(refused.clone()));
+                Err(refused)
+            }
+        }
+    }
+
+    /// Appends the acceptance, if the invocation has none, and the cancellation. Returns the last row.
+    fn append_cancellation(
+        self: &Arc<Self>,
+        state: &mut State,
+        worker: WorkerNum,
+        key: String,
+        accepted: Option<Invocation>,
+    ) -> Result<Seq, ExecutorError> {
+        let key = IdempotencyKey::from_stored(key)
+            .map_err(|error| ExecutorError::Unavailable { reason: error.to_string().into() })?;
+        let at = self.clock.now();
+        let accepted = accepted.map(|invocation| invocation.to_inbox_event(at));
+        let cancelled = InboxEvent::Admin(AdminRequest::InvocationCancelled { at, key });
+        let mut last = Seq(0);
+        for event in accepted.into_iter().chain([cancelled]) {
+            let outcome = self.step(state, LedgerEvent::Inbox { worker, event });
+            if let StepOutcome::Appended(seq) = outcome.map_err(|error| internal(&error))? {
+                last = seq;
+            }
+        }
+        Ok(last)
+    }
+
+    /// Answers the callers of an invocation that has not begun with an error. Returns the invocation if it stays in the
+    /// queue. The callers get the error when the worker's rows so far are durable: the error may describe what they say.
     ///
     /// An accepted invocation stays: a request with its key can still ask for it. Without a key, only the caller that gets
     /// the error knows of it, and must not find later that it ran, so it ends as cancelled.
@@ -174,25 +217,17 @@ impl Core {
         mut pending: PendingInvocation,
         error: &ExecutorError,
     ) -> Option<PendingInvocation> {
-        let waiters = std::mem::take(&mut pending.waiters);
-        let waited = waiters.iter().any(|waiter| !waiter.is_closed());
-        let anonymous =
-            pending.invocation.as_ref().filter(|invocation| waited && invocation.key.is_anonymous());
-        if let (Some(invocation), Some(_)) = (anonymous, pending.accepted_row) {
-            let (at, key) = (self.clock.now(), invocation.key.clone());
-            let event = InboxEvent::Admin(AdminRequest::InvocationCancelled { at, key });
-            match self.step(state, LedgerEvent::Inbox { worker, event }) {
-                Ok(StepOutcome::Appended(seq)) => {
-                    Self::when_durable(state, seq, OnDurable::Deliver(waiters, Err(error.clone())));
-                    return None;
-                }
-                Ok(_) => {}
-                Err(refused) => {
-                    tracing::error!(worker = %worker, error = %refused, "cannot cancel an invocation whose caller got an error");
-                }
+        let waited = pending.waiters.iter().any(|waiter| !waiter.is_closed());
+        let anonymous = pending.key.starts_with(' ');
+        if waited && anonymous && pending.accepted_row.is_some() {
+            if let Err(refused) = self.end_cancelled(state, worker, pending, error) {
+                tracing::error!(worker = %worker, error = %refused, "cannot cancel an invocation whose caller got an error");
             }
+            return None;
         }
-        committer::send_reply(waiters, Err(error.clone()));
+        let waiters = std::mem::take(&mut pending.waiters);
+        let last = state.ledger.projection(worker).map(|projection| Seq(projection.last_row));
+        Self::when_durable(state, last.unwrap_or_default(), OnDurable::Deliver(waiters, Err(error.clone())));
         pending.accepted_row.is_some().then_some(pending)
     }
 }

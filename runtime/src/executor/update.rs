@@ -8,9 +8,9 @@
 //! refuses.
 
 use super::adapters::ActivationAdapter;
-use super::core::{Core, ResidentInstance};
+use super::core::{Core, ResidentInstance, State};
 use super::invoke::{check_usable, internal};
-use super::ledger::{ActivationId, LedgerEvent, StepOutcome};
+use super::ledger::{ActivationId, LedgerEvent};
 use super::load::{self, LoadError, Loader};
 use super::projection::{FinishedUpdate, PendingUpdate, WorkerProjection};
 use super::worker_task::append_entries;
@@ -69,47 +69,65 @@ impl Executor {
     /// returns its result.
     pub async fn update(&self, id: &WorkerId, mode: UpdateMode, to: u32) -> Result<(), ExecutorError> {
         let core = &self.core;
-        let seq = loop {
+        let (outcome, position) = loop {
             let worker = self.find_worker(id).await?;
             let mut state = core.lock();
             Core::check_available(&state)?;
-            let Some(projection) = state.ledger.projection(worker) else { continue };
-            check_usable(projection)?;
-            if let Some(pending) = projection.snapshot_state.update {
-                return Err(ExecutorError::UpdatePending { worker: id.clone(), to: pending.to });
+            if state.ledger.projection(worker).is_none() {
+                continue;
             }
-            if projection.template_version == to {
-                return Err(ExecutorError::UpdateToSame { worker: id.clone(), version: to });
-            }
-            let request = AdminRequest::UpdateRequested { at: core.clock.now(), mode, to };
-            let event = LedgerEvent::Inbox { worker, event: InboxEvent::Admin(request) };
-            match core.step(&mut state, event) {
-                Ok(StepOutcome::Appended(seq)) => {
-                    core.spawn_if_idle(&mut state, worker);
-                    break seq;
-                }
-                Ok(_) => {}
-                Err(error) => return Err(internal(&error)),
-            }
+            let outcome = core.request_update(&mut state, worker, mode, to);
+            break (outcome, state.worker_position(worker));
         };
-        core.wait_durable(seq).await
+        match outcome {
+            Ok(()) => core.wait_until_durable(position).await,
+            Err(error) => Err(core.refuse(position, error).await),
+        }
     }
 
-    /// Returns a worker's version and updates.
+    /// Returns a worker's version and updates. What they show is durable on return.
     pub async fn updates(&self, id: &WorkerId) -> Result<UpdateView, ExecutorError> {
-        loop {
+        let (view, position) = loop {
             let worker = self.find_worker(id).await?;
             let state = self.core.lock();
             let Some(projection) = state.ledger.projection(worker) else { continue };
-            return Ok(UpdateView {
+            let view = UpdateView {
                 version: projection.template_version,
                 pending: projection
                     .snapshot_state
                     .update
                     .map(|pending| (pending.at, pending.mode, pending.to)),
                 last: projection.snapshot_state.last_update.clone().map(UpdateOutcome::from),
-            });
+            };
+            break (view, state.worker_position(worker));
+        };
+        self.core.wait_until_durable(position).await?;
+        Ok(view)
+    }
+}
+
+impl Core {
+    fn request_update(
+        self: &Arc<Self>,
+        state: &mut State,
+        worker: WorkerNum,
+        mode: UpdateMode,
+        to: u32,
+    ) -> Result<(), ExecutorError> {
+        let Some(projection) = state.ledger.projection(worker) else { return Ok(()) };
+        check_usable(projection)?;
+        let id = projection.id.clone();
+        if let Some(pending) = projection.snapshot_state.update {
+            return Err(ExecutorError::UpdatePending { worker: id, to: pending.to });
         }
+        if projection.template_version == to {
+            return Err(ExecutorError::UpdateToSame { worker: id, version: to });
+        }
+        let request = AdminRequest::UpdateRequested { at: self.clock.now(), mode, to };
+        let event = LedgerEvent::Inbox { worker, event: InboxEvent::Admin(request) };
+        self.step(state, event).map_err(|error| internal(&error))?;
+        self.spawn_if_idle(state, worker);
+        Ok(())
     }
 }
 

@@ -36,6 +36,7 @@ pub(super) async fn metrics(State(services): State<Arc<Services>>) -> impl IntoR
     let (templates, template_versions) = services.templates.count();
     let page = services.metrics.render(MetricsSample {
         store_syncs: services.store.syncs(),
+        answers_waiting: services.executor.answers_waiting(),
         workers,
         templates,
         template_versions,

@@ -93,8 +93,8 @@ async fn ensure_http_worker(
         services.executor.ensure(worker_spec(worker, scope, latest)).await?
     } else {
         // A request that cannot be answered must not create a worker.
-        match services.executor.view(worker).await {
-            Ok(view) => view.template_version,
+        match services.executor.version_for_invocation(worker).await {
+            Ok(version) => version,
             Err(ExecutorError::WorkerNotFound { .. }) if !newest_serves => latest.row.version,
             Err(error) => return Err(error.into()),
         }

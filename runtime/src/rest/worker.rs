@@ -242,8 +242,8 @@ impl InvokeRequest<'_> {
             executor.ensure(worker_spec(self.worker, scope, latest)).await?
         } else {
             // An invalid request must not create a worker.
-            match executor.view(self.worker).await {
-                Ok(view) => view.template_version,
+            match executor.version_for_invocation(self.worker).await {
+                Ok(version) => version,
                 Err(ExecutorError::WorkerNotFound { .. }) if prepared.is_err() => latest.row.version,
                 Err(error) => return Err(error.into()),
             }

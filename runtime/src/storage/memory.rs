@@ -9,7 +9,7 @@ use super::ports::{
 use catalog::CatalogData;
 use golem_model::shared::{KeySpace, ScopedKey};
 use golem_model::{Epoch, OplogIndex, ProjectId, ShardId, TemplateId, WorkerId};
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,6 +23,8 @@ const PATH: &str = "memory";
 pub struct MemoryStore {
     data: Arc<Mutex<StoreData>>,
     handle: Mutex<HandleState>,
+    /// Notified when commits are not held any more.
+    released: Condvar,
 }
 
 /// A commit that fails.
@@ -51,6 +53,8 @@ pub enum FaultKind {
 #[derive(Debug, Default)]
 struct HandleState {
     faults: Vec<Fault>,
+    /// Whether commits of the log wait.
+    held: bool,
     /// A commit of the log failed. All writes are refused until [`Store::recover`].
     broken: bool,
     syncs: u64,
@@ -91,25 +95,40 @@ impl MemoryStore {
             deleted_names: BTreeMap::new(),
             catalog: CatalogData::default(),
         };
-        Self { data: Arc::new(Mutex::new(data)), handle: Mutex::default() }
+        Self::of(Arc::new(Mutex::new(data)))
+    }
+
+    fn of(data: Arc<Mutex<StoreData>>) -> Self {
+        Self { data, handle: Mutex::default(), released: Condvar::new() }
     }
 
     /// Another handle to the same data, without the faults and failures of this one. When it calls [`Store::acquire`],
     /// this handle is fenced.
     #[must_use]
     pub fn reopen(&self) -> Self {
-        Self { data: Arc::clone(&self.data), handle: Mutex::default() }
+        Self::of(Arc::clone(&self.data))
     }
 
     /// A copy of the current data, like a backup.
     #[must_use]
     pub fn snapshot(&self) -> Self {
-        Self { data: Arc::new(Mutex::new(self.data.lock().clone())), handle: Mutex::default() }
+        Self::of(Arc::new(Mutex::new(self.data.lock().clone())))
     }
 
     /// Makes a later commit fail.
     pub fn fail(&self, fault: Fault) {
         self.handle.lock().faults.push(fault);
+    }
+
+    /// Makes commits of the log wait until [`MemoryStore::release`], like a slow disk.
+    pub fn hold(&self) {
+        self.handle.lock().held = true;
+    }
+
+    /// Lets the commits continue that [`MemoryStore::hold`] stopped.
+    pub fn release(&self) {
+        self.handle.lock().held = false;
+        self.released.notify_all();
     }
 
     /// The fault of this commit, if there is one. Counts the other faults down.
@@ -274,6 +293,7 @@ impl Store for MemoryStore {
     }
 
     fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+        self.released.wait_while(&mut self.handle.lock(), |handle| handle.held);
         self.note_log_failure(self.transact(|data| {
             data.check(batch)?;
             data.apply(batch);

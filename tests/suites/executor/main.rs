@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `progress` | acceptance in time, and what an error of the server leaves |
 //! | `interrupts` | interrupts and simulated crashes at every stage |
+//! | `reads` | answers rest on what is durable |
 //! | `failures` | failed commits, panics, and logs on which two parts disagree |
 
 #![expect(clippy::unwrap_used, reason = "in a test, the location of a panic is the message")]
@@ -13,3 +14,4 @@ mod failures;
 mod interrupts;
 mod node;
 mod progress;
+mod reads;

@@ -243,6 +243,15 @@ impl Node {
         self.store.fail(Fault { commit, kind, applied: false });
     }
 
+    /// Makes commits wait until [`Node::release_commits`].
+    pub(crate) fn hold_commits(&self) {
+        self.store.hold();
+    }
+
+    pub(crate) fn release_commits(&self) {
+        self.store.release();
+    }
+
     /// Makes the next admission of a worker panic, under the node's lock.
     pub(crate) fn panic_at_admission(&self) {
         self.services.admission_panics.store(true, Ordering::Relaxed);

@@ -7,42 +7,47 @@
 
 use super::Ledger;
 use super::counts::WorkerCounts;
-use crate::storage::ports::{DeletedName, Store, StoreError};
+use crate::storage::ports::{DeletedName, Seq, Store, StoreError};
 use golem_model::{OplogIndex, TemplateId, WorkerId};
 use std::collections::HashMap;
 
 /// Deleted names; see the module documentation.
 #[derive(Debug, Default)]
 pub(super) struct DeletedNames {
-    /// Names that the store does not have, or not with this end.
-    unwritten: HashMap<WorkerId, OplogIndex>,
+    /// Names that the store does not have, or not with this end, and the rows that deleted their workers.
+    unwritten: HashMap<WorkerId, (OplogIndex, Seq)>,
     /// Number of names of each template, written and unwritten.
     counts: WorkerCounts,
 }
 
 impl DeletedNames {
     /// Adds the name of a worker that is being deleted. `is_first` means that the name has no row yet.
-    pub(super) fn add(&mut self, name: &DeletedName, is_first: bool) {
+    pub(super) fn add(&mut self, name: &DeletedName, row: Seq, is_first: bool) {
         if is_first {
             self.counts.add(&name.id);
         }
-        self.unwritten.insert(name.id.clone(), name.oplog_end);
+        self.unwritten.insert(name.id.clone(), (name.oplog_end, row));
     }
 
     /// The last index of the deleted worker with this id, if the store does not have it.
     pub(super) fn unwritten_end(&self, id: &WorkerId) -> Option<OplogIndex> {
-        self.unwritten.get(id).copied()
+        self.unwritten.get(id).map(|(end, _)| *end)
     }
 
     /// Removes a name that the store has now.
     pub(super) fn mark_written(&mut self, name: &DeletedName) {
-        if self.unwritten.get(&name.id) == Some(&name.oplog_end) {
+        if self.unwritten.get(&name.id).is_some_and(|(end, _)| *end == name.oplog_end) {
             self.unwritten.remove(&name.id);
         }
     }
 }
 
 impl Ledger {
+    /// The row that deleted the last worker with this id, if a commit has not written the name yet.
+    pub(crate) fn unwritten_deletion(&self, id: &WorkerId) -> Option<Seq> {
+        self.deleted_names.unwritten.get(id).map(|(_, row)| *row)
+    }
+
     /// Number of deleted names of a template.
     pub(crate) fn deleted_names(&self, template: TemplateId) -> u64 {
         self.deleted_names.counts.of(template)
