@@ -13,6 +13,7 @@ mod log;
 mod oplog;
 mod outbound_http;
 mod promises;
+mod tasks;
 mod workers;
 
 pub use blobstore::Blobstore;
@@ -25,6 +26,7 @@ pub use outbound_http::{
     HttpBody, HttpFailure, HttpPart, HttpRequest, HttpResponse, HttpTimeouts, OutboundHttp,
 };
 pub use promises::Promises;
+pub use tasks::{Task, TaskSpawner, TokioTasks};
 pub use workers::{WorkerMetadata, WorkerPage, WorkerQuery, Workers};
 
 use std::sync::Arc;
@@ -50,6 +52,8 @@ pub struct Ports {
     pub workers: Arc<dyn Workers>,
     /// HTTP requests to the outside.
     pub http: Arc<dyn OutboundHttp>,
+    /// Runs the exchange of an HTTP request while the guest continues.
+    pub tasks: Arc<dyn TaskSpawner>,
 }
 
 impl std::fmt::Debug for Ports {

@@ -17,7 +17,7 @@ pub use http::{FakeAnswer, FakeHttp, FakeResponse};
 pub use log::LogCollector;
 pub use store::{MemoryStore, StoreError};
 
-use crate::ports::Ports;
+use crate::ports::{Ports, TokioTasks};
 use golem_model::WorkerId;
 use std::sync::Arc;
 
@@ -40,5 +40,6 @@ pub fn ports(
         clock: Arc::new(clock.clone()),
         log: Arc::new(log.clone()),
         http: Arc::new(FakeHttp::default()),
+        tasks: Arc::new(TokioTasks),
     })
 }

@@ -19,6 +19,7 @@ use crate::outbound::{
     AllowEveryProject, OutboundClient, OutboundLimits, OutboundPolicy, RootsError, TrustedRoots,
 };
 use crate::rest::{InvocationKeys, RequestLimits, Services};
+use crate::spawner::TokioSpawner;
 use crate::storage::blobs::FileContentStore;
 use crate::storage::embedded::{EmbeddedStore, OpenOptions};
 use crate::storage::ports::{Catalog, ContentStore, Store, StoreError};
@@ -300,6 +301,7 @@ pub async fn start(config: Config, overrides: Overrides) -> Result<Server, Start
         clock: clock.clone(),
         entropy: entropy.clone(),
         outbound,
+        spawner: TokioSpawner::current(),
         settings: executor_settings(&config.workers),
         metrics: metrics.executor.clone(),
         idempotency,

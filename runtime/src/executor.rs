@@ -59,6 +59,7 @@ pub use settings::{Deduplication, ExecutorSettings, SnapshotPolicy};
 pub use update::{UpdateOutcome, UpdateView};
 
 use crate::entropy::Entropy;
+use crate::spawner::Spawner;
 use crate::storage::ports::{ContentStore, Store};
 use async_trait::async_trait;
 use golem_host::ports::{Clock, OutboundHttp};
@@ -110,6 +111,8 @@ pub struct ExecutorParts {
     pub entropy: Arc<dyn Entropy>,
     /// Gives workers their outbound HTTP.
     pub outbound: Arc<dyn OutboundProvider>,
+    /// Runs tasks and blocking jobs.
+    pub spawner: Arc<dyn Spawner>,
     /// Limits and policies.
     pub settings: ExecutorSettings,
     /// Counters and gauges of this executor.

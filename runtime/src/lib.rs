@@ -29,5 +29,6 @@ pub mod metrics;
 pub mod outbound;
 pub mod rest;
 pub mod serve;
+pub mod spawner;
 pub mod storage;
 mod text;

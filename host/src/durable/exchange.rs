@@ -10,8 +10,12 @@
 //! whose response is recorded is not sent again.
 
 use crate::limits::HTTP_WHOLE_BYTES_MAX;
-use crate::ports::{HttpFailure, HttpPart, HttpRequest, HttpResponse, Oplog, OutboundHttp, PortError};
+use crate::ports::{
+    HttpFailure, HttpPart, HttpRequest, HttpResponse, Oplog, OutboundHttp, PortError, TaskSpawner,
+};
 use bytes::{Buf, Bytes};
+use futures_util::FutureExt;
+use futures_util::future::{AbortHandle, abortable};
 use http::{HeaderMap, header};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, VecDeque};
@@ -90,7 +94,7 @@ pub(crate) struct Exchanges {
 #[derive(Debug)]
 struct Exchange {
     shared: Arc<Shared>,
-    task: Option<tokio::task::AbortHandle>,
+    task: Option<AbortHandle>,
 }
 
 impl Drop for Exchange {
@@ -127,16 +131,18 @@ struct Progress {
 }
 
 impl Exchanges {
-    /// Sends `request` as `call`, once everything appended to `oplog` is durable.
+    /// Sends `request` as `call`, once everything appended to `oplog` is durable. The exchange is one of `tasks`.
     pub(crate) fn send(
         &mut self,
         call: u64,
         request: Arc<HttpRequest>,
         http: Arc<dyn OutboundHttp>,
         oplog: Arc<dyn Oplog>,
+        tasks: &dyn TaskSpawner,
     ) {
         let shared = self.new_shared(Progress::default());
-        let task = tokio::spawn(run(shared.clone(), request, http, oplog)).abort_handle();
+        let (exchange, task) = abortable(run(shared.clone(), request, http, oplog));
+        tasks.spawn(Box::pin(exchange.map(drop)));
         self.by_call.insert(call, Exchange { shared, task: Some(task) });
     }
 

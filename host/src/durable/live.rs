@@ -377,7 +377,7 @@ impl<'a> Live<'a> {
     /// Sends `request` once everything appended so far is durable.
     pub(crate) fn send_request(&mut self, call: u64, request: Arc<HttpRequest>) {
         let (http, oplog) = (self.tail.ports.http.clone(), self.tail.ports.oplog.clone());
-        self.tail.exchanges.send(call, request, http, oplog);
+        self.tail.exchanges.send(call, request, http, oplog, &*self.tail.ports.tasks);
     }
 
     /// Resumes a request whose response no earlier activation has recorded (G4).

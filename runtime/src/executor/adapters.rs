@@ -60,6 +60,7 @@ impl ActivationAdapter {
             clock: self.core.clock.clone(),
             log: self.clone(),
             http: self.core.outbound.for_project(project),
+            tasks: self.core.spawner.clone(),
         }
     }
 
@@ -267,6 +268,7 @@ impl Promises for ActivationAdapter {
                 *if call.is_some() { &mut calls } else { &mut others } = true;
             }
             tokio::select! {
+                biased;
                 () = answer, if calls => {}
                 result = changes.changed(), if others => {
                     if result.is_err() {

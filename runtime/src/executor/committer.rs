@@ -1,4 +1,4 @@
-//! The committer: one thread that makes everything durable, in order.
+//! The committer: one task, with a thread of its own, that makes everything durable, in order.
 //!
 //! It takes all pending rows, writes them in one transaction, and completes everything that waited for them. The next
 //! batch gathers while this one syncs. Rows are not delayed by a timer: a single row is written at once, and many
@@ -9,10 +9,11 @@
 //! are loaded from what it has.
 
 use super::core::{Core, OnDurable, State, StoreHealth, unavailable};
-use super::error::ExecutorError;
+use super::error::{ExecutorError, StartError};
+use super::ledger::Ledger;
 use super::panics::Failure;
 use super::startup;
-use crate::storage::ports::{Batch, StoreError};
+use crate::storage::ports::{Batch, Store, StoreError};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -47,35 +48,23 @@ pub(crate) fn send_reply(waiters: Vec<super::core::Waiter>, reply: super::core::
 }
 
 /// Commits until that fails. Returns `None` when the executor is closing and everything is written.
-pub(super) fn commit_until_failure(core: &Arc<Core>) -> Option<Failure> {
+pub(super) async fn commit_until_failure(core: &Arc<Core>) -> Option<Failure> {
     let mut more_to_tidy = true;
     loop {
-        let batch = {
-            let mut state = core.lock();
-            let mut idle = false;
-            while !state.is_inconsistent && !state.ledger.has_unwritten_rows() {
-                let derived = state.ledger.has_unflushed_state();
-                if state.closing && !derived {
-                    return None;
-                }
-                if state.closing || (derived && !core.wait_for_work(&mut state, IDLE_AFTER)) {
-                    idle = true;
-                    break;
-                }
-                if !derived && !core.wait_for_work(&mut state, IDLE_AFTER) && more_to_tidy {
-                    drop(state);
-                    more_to_tidy = run_store_maintenance(core);
-                    state = core.lock();
-                }
+        let batch = match next_work(core).await {
+            Work::Commit(batch) => batch,
+            Work::Maintain if more_to_tidy => {
+                core.block(|| more_to_tidy = run_store_maintenance(core)).await;
+                continue;
             }
-            if state.is_inconsistent {
-                return Some(Failure::Panic("a panic left the state of the node inconsistent".to_owned()));
-            }
-            state.ledger.take_batch(idle)
+            Work::Maintain => continue,
+            Work::Failed(failure) => return Some(failure),
+            Work::Closed => return None,
         };
         more_to_tidy = true;
         let before = core.clock.elapsed();
-        let result = core.store.commit(&batch);
+        let mut result = Ok(());
+        core.block(|| result = core.store.commit(&batch)).await;
         let took = core.clock.elapsed().saturating_sub(before);
         match result {
             Ok(()) => finish_commit(core, &batch, took),
@@ -84,6 +73,47 @@ pub(super) fn commit_until_failure(core: &Arc<Core>) -> Option<Failure> {
                 return Some(Failure::Commit(error));
             }
         }
+    }
+}
+
+/// What the committer does next.
+enum Work {
+    Commit(Batch),
+    /// Nothing was appended for a while, and everything is written.
+    Maintain,
+    Failed(Failure),
+    /// The executor is closing, and everything is written.
+    Closed,
+}
+
+/// Waits for rows. If there are none for a while, returns derived state to write, or says that there is nothing to write.
+async fn next_work(core: &Arc<Core>) -> Work {
+    let idle_at = core.clock.elapsed() + IDLE_AFTER;
+    let mut is_idle = false;
+    loop {
+        {
+            let mut state = core.lock();
+            if state.is_inconsistent {
+                let details = "a panic left the state of the node inconsistent";
+                return Work::Failed(Failure::Panic(details.to_owned()));
+            }
+            let derived = state.ledger.has_unflushed_state();
+            if state.ledger.has_unwritten_rows() {
+                return Work::Commit(state.ledger.take_batch(false));
+            }
+            match (state.closing, derived) {
+                (true, false) => return Work::Closed,
+                (true, true) => return Work::Commit(state.ledger.take_batch(true)),
+                (false, true) if is_idle => return Work::Commit(state.ledger.take_batch(true)),
+                (false, false) if is_idle => return Work::Maintain,
+                (false, _) => {}
+            }
+        }
+        is_idle = tokio::select! {
+            biased;
+            () = core.commit_needed.notified() => false,
+            () = core.clock.sleep_until(idle_at) => true,
+        };
     }
 }
 
@@ -121,7 +151,7 @@ fn finish_commit(core: &Arc<Core>, batch: &Batch, took: Duration) {
 
 /// Discards all in-memory state, then retries until the store can be used again. Returns false if this process can
 /// never use it again.
-pub(super) fn recover_store(core: &Arc<Core>, failure: &Failure) -> bool {
+pub(super) async fn recover_store(core: &Arc<Core>, failure: &Failure) -> bool {
     let reason: Arc<str> = match failure {
         Failure::Commit(error) => unavailable(error).to_string().into(),
         Failure::Panic(text) => format!("a part of the server panicked: {text}").into(),
@@ -137,13 +167,10 @@ pub(super) fn recover_store(core: &Arc<Core>, failure: &Failure) -> bool {
         if core.lock().stopping {
             return false;
         }
-        std::thread::sleep(RECOVER_EVERY);
-        let reopened = core
-            .store
-            .recover()
-            .map_err(super::error::StartError::from)
-            .and_then(|position| startup::rebuild_ledger(core.store.as_ref(), position));
-        match reopened {
+        core.clock.sleep_until(core.clock.elapsed() + RECOVER_EVERY).await;
+        let mut reopened = None;
+        core.block(|| reopened = Some(reopen(core.store.as_ref()))).await;
+        match reopened.expect("the job has run") {
             Ok(ledger) => {
                 let mut state = core.lock();
                 state.ledger = ledger.after(&state.ledger);
@@ -152,14 +179,11 @@ pub(super) fn recover_store(core: &Arc<Core>, failure: &Failure) -> bool {
                 drop(state);
                 tracing::info!("the store can be used again");
                 let core_of_task = core.clone();
-                core.tasks.spawn_on(
-                    async move {
-                        if let Err(error) = startup::wake_all(&core_of_task).await {
-                            tracing::error!(%error, "cannot find the workers that have something to do");
-                        }
-                    },
-                    &core.runtime,
-                );
+                core.spawn(async move {
+                    if let Err(error) = startup::wake_all(&core_of_task).await {
+                        tracing::error!(%error, "cannot find the workers that have something to do");
+                    }
+                });
                 return true;
             }
             Err(error) => {
@@ -169,6 +193,12 @@ pub(super) fn recover_store(core: &Arc<Core>, failure: &Failure) -> bool {
             }
         }
     }
+}
+
+/// Opens the store again and builds a ledger from it.
+fn reopen(store: &dyn Store) -> Result<Ledger, StartError> {
+    let position = store.recover()?;
+    startup::rebuild_ledger(store, position)
 }
 
 fn discard_all(core: &Arc<Core>, reason: &Arc<str>) {

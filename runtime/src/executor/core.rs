@@ -16,13 +16,15 @@ use super::settings::{Deduplication, ExecutorSettings};
 use super::worker_task;
 use super::{ExecutorMetrics, ExecutorParts, HostAuthorization, TemplateLookup, WorkerAdmission};
 use crate::entropy::Entropy;
+use crate::spawner::{self, Spawner};
 use crate::storage::ports::{ContentStore, Seq, Store, StoreError, StoredProjection, WorkerNum};
 use golem_host::ports::Clock;
 use golem_host::{Instance, InterruptHandle};
 use golem_model::{Invocation, OplogIndex, Value, WorkerId};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::convert::Infallible;
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -218,7 +220,8 @@ impl State {
 pub(crate) struct Core {
     state: Mutex<State>,
     /// Notified when there is something to commit.
-    pub(crate) commit_needed: Condvar,
+    /// Notified when the committer has something to do.
+    pub(crate) commit_needed: Notify,
     pub(crate) timers_changed: Notify,
     pub(crate) resident_freed: Notify,
     /// Changes whenever a promise may have changed.
@@ -238,13 +241,14 @@ pub(crate) struct Core {
     pub(crate) metrics: Arc<ExecutorMetrics>,
     pub(crate) idempotency: Deduplication,
     pub(crate) logs: Arc<Logs>,
-    pub(crate) runtime: tokio::runtime::Handle,
+    pub(crate) spawner: Arc<dyn Spawner>,
     pub(crate) tasks: tokio_util::task::TaskTracker,
     /// Cancelled when the executor shuts down.
     pub(crate) stop: tokio_util::sync::CancellationToken,
     /// Cancelled when another process has taken the data: this process can never write again.
     pub(crate) fenced: tokio_util::sync::CancellationToken,
-    pub(crate) committer: Mutex<Option<std::thread::JoinHandle<()>>>,
+    /// The committer's task.
+    pub(crate) committer: tokio_util::task::TaskTracker,
 }
 
 impl Core {
@@ -264,7 +268,7 @@ impl Core {
                 idle: BTreeSet::new(),
                 idle_counter: 0,
             }),
-            commit_needed: Condvar::new(),
+            commit_needed: Notify::new(),
             timers_changed: Notify::new(),
             resident_freed: Notify::new(),
             promises_changed: watch::Sender::new(0),
@@ -281,11 +285,11 @@ impl Core {
             metrics: parts.metrics,
             idempotency: parts.idempotency,
             logs: Arc::new(Logs::default()),
-            runtime: tokio::runtime::Handle::current(),
+            spawner: parts.spawner,
             tasks: tokio_util::task::TaskTracker::new(),
             stop: tokio_util::sync::CancellationToken::new(),
             fenced: tokio_util::sync::CancellationToken::new(),
-            committer: Mutex::new(None),
+            committer: tokio_util::task::TaskTracker::new(),
         })
     }
 
@@ -293,8 +297,24 @@ impl Core {
         StateGuard::new(self, self.state.lock())
     }
 
-    pub(crate) fn wait_for_work(&self, state: &mut StateGuard<'_>, at_most: Duration) -> bool {
-        !self.commit_needed.wait_for(state.mutex_guard(), at_most).timed_out()
+    /// Starts a task that a shutdown waits for.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.spawner.spawn(Box::pin(self.tasks.track_future(task)));
+    }
+
+    /// Runs `job`, which may block, on the thread of the committer.
+    pub(crate) async fn block(&self, job: impl FnOnce() + Send) {
+        let mut job = Some(job);
+        let mut once = || job.take().into_iter().for_each(|job| job());
+        self.spawner.block(&mut once).await;
+    }
+
+    /// Runs `job` on a thread that may block.
+    pub(crate) async fn run_blocking<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ExecutorError> {
+        spawner::run_blocking(&*self.spawner, job).await.map_err(|_| ExecutorError::ShuttingDown)
     }
 
     /// Applies an event to the ledger and performs the resulting actions.
@@ -369,7 +389,7 @@ impl Core {
         let slot = Self::slot(state, worker);
         if !std::mem::replace(&mut slot.has_task, true) {
             let task = worker_task::run_contained(self.clone(), worker, generation);
-            self.tasks.spawn_on(task, &self.runtime);
+            self.spawn(task);
         }
     }
 
@@ -385,14 +405,11 @@ impl Core {
             return;
         }
         let core = self.clone();
-        self.tasks.spawn_on(
-            async move {
-                if let Err(error) = core.load_and_wake(worker).await {
-                    tracing::warn!(worker = %worker, %error, "cannot wake a worker; it is woken when the store can be used again");
-                }
-            },
-            &self.runtime,
-        );
+        self.spawn(async move {
+            if let Err(error) = core.load_and_wake(worker).await {
+                tracing::warn!(worker = %worker, %error, "cannot wake a worker; it is woken when the store can be used again");
+            }
+        });
     }
 
     async fn load_and_wake(self: &Arc<Self>, worker: WorkerNum) -> Result<(), ExecutorError> {
@@ -479,11 +496,7 @@ impl Core {
         read: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, ExecutorError> {
         let store = self.store.clone();
-        let done = self.runtime.spawn_blocking(move || read(store.as_ref())).await;
-        match done {
-            Ok(result) => result.map_err(|error| unavailable(&error)),
-            Err(_) => Err(ExecutorError::ShuttingDown),
-        }
+        self.run_blocking(move || read(store.as_ref())).await?.map_err(|error| unavailable(&error))
     }
 
     /// Decodes a stored projection. One of another format version is rebuilt from the log.
@@ -495,15 +508,7 @@ impl Core {
             Ok(projection) => Ok(projection),
             Err(error) => {
                 tracing::info!(%error, "rebuilding a projection from the log");
-                let rebuilt = self.runtime.spawn_blocking({
-                    let store = self.store.clone();
-                    move || super::history::rebuild_projection(store.as_ref(), &stored)
-                });
-                match rebuilt.await {
-                    Ok(Ok(projection)) => Ok(projection),
-                    Ok(Err(error)) => Err(unavailable(&error)),
-                    Err(_) => Err(ExecutorError::ShuttingDown),
-                }
+                self.read_store(move |store| super::history::rebuild_projection(store, &stored)).await
             }
         }
     }
@@ -573,8 +578,9 @@ impl Core {
             // `evicted` is dropped outside the lock, because dropping an instance releases memory and takes time.
             if evicted.is_none() {
                 tokio::select! {
-                    () = left => {}
+                    biased;
                     () = self.stop.cancelled() => return None,
+                    () = left => {}
                 }
             }
         }

@@ -188,6 +188,9 @@ pub enum StartError {
         /// What is wrong with it.
         details: String,
     },
+    /// The store was not opened: the server is shutting down, or panicked.
+    #[error("opening the store did not end: the server is shutting down, or panicked (see its log)")]
+    Interrupted,
     /// A thread cannot be started.
     #[error("cannot start the thread {name}")]
     Thread {

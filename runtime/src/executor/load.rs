@@ -57,6 +57,7 @@ pub(super) async fn load(
         (projection, activation)
     };
     let component = tokio::select! {
+        biased;
         component = load_component(core, &projection, projection.template_version) => component?,
         () = interrupt_handle.interrupted() => return Err(LoadError::Stopped(StopReason::Interrupted)),
     };
@@ -102,6 +103,7 @@ pub(super) async fn acquire_permit(
         }
     };
     tokio::select! {
+        biased;
         permit = core.acquire_resident_permit() => Ok((permit.ok_or_else(discarded)?, interrupt_handle)),
         () = interrupt_handle.interrupted() => Err(LoadError::Stopped(StopReason::Interrupted)),
     }
@@ -250,14 +252,14 @@ impl Loader<'_> {
             SnapshotImage::Inline(bytes) => bytes.clone(),
             SnapshotImage::Blob { hash, length: _ } => {
                 let (snapshots, hash) = (self.core.snapshots.clone(), *hash);
-                match self.core.runtime.spawn_blocking(move || snapshots.get(hash)).await {
+                match self.core.run_blocking(move || snapshots.get(hash)).await {
                     Ok(Ok(Some(bytes))) => bytes,
                     Ok(Ok(None)) => return Ok(Err("its image is missing".to_owned())),
                     Ok(Err(error @ StoreError::Corrupt { .. })) => return Ok(Err(error.to_string())),
                     Ok(Err(error)) => {
                         return Err(LoadError::Server(super::core::unavailable(&error)));
                     }
-                    Err(_) => return Err(LoadError::Server(ExecutorError::ShuttingDown)),
+                    Err(error) => return Err(LoadError::Server(error)),
                 }
             }
         };

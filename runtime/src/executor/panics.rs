@@ -36,11 +36,6 @@ impl<'a> StateGuard<'a> {
     pub(super) fn new(core: &'a Core, state: MutexGuard<'a, State>) -> Self {
         Self { state, core, was_panicking: std::thread::panicking() }
     }
-
-    /// The guard of the mutex, to wait on a condition variable.
-    pub(super) fn mutex_guard(&mut self) -> &mut MutexGuard<'a, State> {
-        &mut self.state
-    }
 }
 
 impl Deref for StateGuard<'_> {
@@ -64,7 +59,7 @@ impl Drop for StateGuard<'_> {
             self.state.health = StoreHealth::Down(reason.into());
             self.state.generation += 1;
             self.state.is_inconsistent = true;
-            self.core.commit_needed.notify_all();
+            self.core.commit_needed.notify_one();
         }
     }
 }
@@ -106,8 +101,9 @@ pub(crate) async fn supervise<F: Future<Output = ()>>(
 ) {
     while contain(&core, name, task(core.clone())).await.is_err() {
         tokio::select! {
-            () = core.clock.sleep_until(core.clock.elapsed() + RESTART_AFTER) => {}
+            biased;
             () = core.stop.cancelled() => return,
+            () = core.clock.sleep_until(core.clock.elapsed() + RESTART_AFTER) => {}
         }
     }
 }
@@ -120,20 +116,21 @@ pub(super) enum Failure {
     Panic(String),
 }
 
-/// The committer thread: commits, and after each failure discards the state and rebuilds it from the store. Returns when
+/// The committer's task: commits, and after each failure discards the state and rebuilds it from the store. Returns when
 /// everything is written and the executor closes, or when this process can never use the store again.
-pub(super) fn run_committer(core: &Arc<Core>) {
+pub(super) async fn run_committer(core: Arc<Core>) {
+    let core = &core;
     let mut failure = None;
     loop {
-        let round = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        let round = async {
             if let Some(failure) = failure.take()
-                && !committer::recover_store(core, &failure)
+                && !committer::recover_store(core, &failure).await
             {
                 return None;
             }
-            committer::commit_until_failure(core)
-        }));
-        failure = match round {
+            committer::commit_until_failure(core).await
+        };
+        failure = match AssertUnwindSafe(round).catch_unwind().await {
             Ok(None) => return,
             Ok(Some(failure)) => Some(failure),
             Err(panic) => {

@@ -83,13 +83,15 @@ pub(crate) async fn run(core: Arc<Core>) {
         };
         match wait {
             None => tokio::select! {
-                () = changed => {}
+                biased;
                 () = core.stop.cancelled() => return,
+                () = changed => {}
             },
             Some(wait) => {
                 tokio::select! {
-                    () = changed => {}
+                    biased;
                     () = core.stop.cancelled() => return,
+                    () = changed => {}
                     () = core.clock.sleep_until(elapsed + wait) => {}
                 }
             }

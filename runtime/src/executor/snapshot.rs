@@ -86,16 +86,13 @@ async fn store_image(core: &Arc<Core>, bytes: Vec<u8>) -> Result<(SnapshotImage,
         return Ok((SnapshotImage::Inline(bytes.clone()), bytes));
     }
     let snapshots = core.snapshots.clone();
-    let stored = core.runtime.spawn_blocking(move || {
+    let stored = core.run_blocking(move || {
         let hash = *blake3::hash(&bytes).as_bytes();
         snapshots
             .put(hash, &bytes)
             .map(|()| (SnapshotImage::Blob { hash, length: bytes.len() as u64 }, bytes))
     });
-    match stored.await {
-        Ok(stored) => stored.map_err(|error| super::core::unavailable(&error)),
-        Err(_) => Err(ExecutorError::ShuttingDown),
-    }
+    stored.await?.map_err(|error| super::core::unavailable(&error))
 }
 
 /// Returns the hashes of the images that the worker needs now. `None` if its projection is not in memory.
@@ -125,28 +122,24 @@ pub(super) fn remove_images_when_durable(core: &Arc<Core>, seq: Seq, unused: Vec
         return;
     }
     let core_of_task = core.clone();
-    core.tasks.spawn_on(
-        async move {
-            let core = core_of_task;
-            if core.wait_durable(seq).await.is_err() {
-                return;
-            }
-            let snapshots = core.snapshots.clone();
-            let removed = core
-                .runtime
-                .spawn_blocking(move || unused.into_iter().try_for_each(|hash| snapshots.remove(hash)));
-            if let Ok(Err(error)) = removed.await {
-                tracing::warn!(%error, "an unused image cannot be removed");
-            }
-        },
-        &core.runtime,
-    );
+    core.spawn(async move {
+        let core = core_of_task;
+        if core.wait_durable(seq).await.is_err() {
+            return;
+        }
+        let snapshots = core.snapshots.clone();
+        let removed =
+            core.run_blocking(move || unused.into_iter().try_for_each(|hash| snapshots.remove(hash)));
+        if let Ok(Err(error)) = removed.await {
+            tracing::warn!(%error, "an unused image cannot be removed");
+        }
+    });
 }
 
 /// After a start: removes the images that no worker names, one after the other.
 pub(super) async fn sweep_images(core: Arc<Core>) {
     let snapshots = core.snapshots.clone();
-    let listed = core.runtime.spawn_blocking(move || {
+    let listed = core.run_blocking(move || {
         // Removes incomplete files that a crash left behind.
         snapshots.sweep(&|_| true)?;
         snapshots.list()
@@ -168,8 +161,7 @@ pub(super) async fn sweep_images(core: Arc<Core>) {
 
 async fn sweep_image(core: &Arc<Core>, hash: [u8; 32]) -> Result<(), ExecutorError> {
     let blocking = |work: Box<dyn FnOnce() -> Result<Option<Vec<u8>>, StoreError> + Send>| async {
-        let done = core.runtime.spawn_blocking(work).await;
-        done.map_err(|_| ExecutorError::ShuttingDown)?.map_err(|error| super::core::unavailable(&error))
+        core.run_blocking(work).await?.map_err(|error| super::core::unavailable(&error))
     };
     let snapshots = core.snapshots.clone();
     let image = blocking(Box::new(move || snapshots.get(hash))).await?;

@@ -10,6 +10,7 @@ use super::ledger::{Ledger, StepError, WorkerCounts};
 use super::projection::WorkerProjection;
 use super::{Executor, ExecutorParts};
 use super::{committer, panics, scheduler, snapshot};
+use crate::spawner;
 use crate::storage::ports::{Seq, Store, StoreError, StorePosition, WorkerNum};
 use golem_model::oplog::codec;
 use std::sync::Arc;
@@ -21,22 +22,20 @@ impl Executor {
     /// Takes the store's shards and continues where the last process stopped or crashed.
     pub async fn start(parts: ExecutorParts) -> Result<Self, StartError> {
         let store = parts.store.clone();
-        let opened = tokio::task::spawn_blocking(move || {
+        let opened = spawner::run_blocking(&*parts.spawner, move || {
             let position = store.position()?;
             rebuild_ledger(store.as_ref(), position)
         });
-        let ledger = opened.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        let ledger = opened.await.map_err(|_| StartError::Interrupted)??;
         let core = Core::new(parts, ledger);
         core.run_actions(&mut core.lock());
-        let thread = core.clone();
-        let committer = std::thread::Builder::new()
-            .name("committer".to_owned())
-            .spawn(move || panics::run_committer(&thread))
+        let committer = core.committer.track_future(panics::run_committer(core.clone()));
+        core.spawner
+            .spawn_thread("committer", Box::pin(committer))
             .map_err(|source| StartError::Thread { name: "committer", source })?;
-        *core.committer.lock() = Some(committer);
-        core.tasks.spawn(panics::supervise(core.clone(), "the scheduler", scheduler::run));
-        core.tasks.spawn(panics::supervise(core.clone(), "the eviction of idle instances", evict_idle));
-        core.tasks.spawn(panics::supervise(core.clone(), "the sweep of images", snapshot::sweep_images));
+        core.spawn(panics::supervise(core.clone(), "the scheduler", scheduler::run));
+        core.spawn(panics::supervise(core.clone(), "the eviction of idle instances", evict_idle));
+        core.spawn(panics::supervise(core.clone(), "the sweep of images", snapshot::sweep_images));
         if let Err(error) = wake_all(&core).await {
             tracing::error!(%error, "cannot find the workers that have something to do");
         }
@@ -75,16 +74,9 @@ impl Executor {
         self.core.tasks.close();
         self.core.tasks.wait().await;
         self.core.lock().closing = true;
-        self.core.commit_needed.notify_all();
-        let committer = self.core.committer.lock().take();
-        if let Some(committer) = committer
-            && !matches!(tokio::task::spawn_blocking(move || committer.join()).await, Ok(Ok(())))
-        {
-            tracing::error!(
-                "the committer thread panicked; derived state that it had not written is rebuilt from the log at the next \
-                 start"
-            );
-        }
+        self.core.commit_needed.notify_one();
+        self.core.committer.close();
+        self.core.committer.wait().await;
     }
 }
 
@@ -209,8 +201,9 @@ async fn evict_idle(core: Arc<Core>) {
     let mut marker = 0;
     loop {
         tokio::select! {
-            () = core.clock.sleep_until(core.clock.elapsed() + core.settings.idle_after) => {}
+            biased;
             () = core.stop.cancelled() => return,
+            () = core.clock.sleep_until(core.clock.elapsed() + core.settings.idle_after) => {}
         }
         let evicted = {
             let mut state = core.lock();

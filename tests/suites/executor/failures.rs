@@ -40,11 +40,8 @@ async fn workers_are_not_counted_while_the_store_recovers() {
     assert_unavailable(&node.executor.worker_count(&[TEMPLATE]));
     assert_unavailable(&node.executor.durable_worker_count(&[TEMPLATE]).await);
     assert_unavailable(&node.executor.key_state(&worker_id("w"), &IdempotencyKey::new("k").unwrap()).await);
-    let count = wait::until("the workers can be counted", || async {
-        node.executor.durable_worker_count(&[TEMPLATE]).await.ok()
-    })
-    .await;
-    assert_eq!(count, 1);
+    node.until_healthy().await;
+    assert_eq!(node.executor.durable_worker_count(&[TEMPLATE]).await.unwrap(), 1);
     node.stop().await;
 }
 

@@ -17,6 +17,7 @@ use golem_runtime::executor::{
     HostAuthorization, OplogSearch, OutboundProvider, QueuedInvocation, TemplateLookup, WorkerAdmission,
     WorkerSpec, WorkerUsage,
 };
+use golem_runtime::spawner::TokioSpawner;
 use golem_runtime::storage::blobs::FileContentStore;
 use golem_runtime::storage::memory::{Fault, FaultKind, MemoryStore};
 use golem_runtime::storage::ports::{Batch, LogRow, Seq, Store, WorkerNum};
@@ -218,6 +219,7 @@ impl Node {
             clock: Arc::new(clock.clone()),
             entropy: Arc::new(SystemEntropy),
             outbound: services.clone(),
+            spawner: TokioSpawner::current(),
             settings: settings.clone(),
             metrics: metrics.clone(),
             idempotency: Deduplication::Enforced,
@@ -257,9 +259,13 @@ impl Node {
         self.services.admission_panics.store(true, Ordering::Relaxed);
     }
 
-    /// Waits until requests are accepted again.
+    /// Lets time pass until requests are accepted again.
     pub(crate) async fn until_healthy(&self) {
-        wait::until("requests are accepted", || async { self.executor.health().ok() }).await;
+        wait::until("requests are accepted", || async {
+            self.advance_ms(1_000);
+            self.executor.health().ok()
+        })
+        .await;
     }
 
     /// Creates a worker.

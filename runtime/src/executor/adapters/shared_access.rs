@@ -45,7 +45,7 @@ impl ActivationAdapter {
         work: impl FnOnce(&SharedAccess) -> Result<T, PortError> + Send + 'static,
     ) -> Result<T, PortError> {
         let shared_access = self.shared_access();
-        let done = self.core.runtime.spawn_blocking(move || work(&shared_access)).await;
+        let done = self.core.run_blocking(move || work(&shared_access)).await;
         done.unwrap_or(Err(PortError::Discarded))
     }
 
