@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 use golem_host::ports::{Clock, LogSink, Oplog, PortError, Ports, PrintedEvent};
 use golem_host::testing::{LogCollector, MemoryStore, SimulatedClock};
-use golem_host::{Acceptance, Engine, EngineConfig, Instance, InterruptHandle, Outcome, WorkerInit};
+use golem_host::{Acceptance, Engine, EngineConfig, History, Instance, InterruptHandle, Outcome, WorkerInit};
 use golem_model::{
     AccountId, Entry, IdempotencyKey, Invocation, OplogIndex, ProjectId, TemplateId, Timestamp, WorkerId,
     WorkerName,
@@ -92,27 +92,18 @@ async fn main() {
     let others = golem_host::testing::ports(&store, &id, &clock, &log).expect("the worker was made");
     let ports = Ports { oplog: nowhere.clone(), clock: nowhere.clone(), log: nowhere, ..others };
 
+    let history = || History::from_entries(OplogIndex::START, vec![created.clone()], 1);
     measure("activate, drop", 10_000, async |_| {
-        let instance = Instance::activate(
-            &component,
-            init.clone(),
-            vec![created.clone()],
-            ports.clone(),
-            InterruptHandle::new(),
-        )
-        .await;
+        let instance =
+            Instance::activate(&component, init.clone(), history(), ports.clone(), InterruptHandle::new())
+                .await;
         drop(instance.expect("an instance"));
     })
     .await;
-    let mut instance = Instance::activate(
-        &component,
-        init.clone(),
-        vec![created.clone()],
-        ports.clone(),
-        InterruptHandle::new(),
-    )
-    .await
-    .expect("an instance");
+    let mut instance =
+        Instance::activate(&component, init.clone(), history(), ports.clone(), InterruptHandle::new())
+            .await
+            .expect("an instance");
     let function: Arc<str> = Arc::from("increment");
     measure("invoke, warm", 1_000_000, async |number| {
         let key = IdempotencyKey::new(number.to_string()).expect("a key");

@@ -8,6 +8,7 @@
 //! | module | contents |
 //! |---|---|
 //! | `effect` | the traits of a call, and when its record must reach the store |
+//! | `history` | the recorded entries, in pages, and what replay must know before it reads them |
 //! | `replay` | the cursor over the recorded entries |
 //! | `reverted` | the entries that replay skips |
 //! | `buffer` | the entries that are recorded and not yet appended |
@@ -26,6 +27,7 @@ mod buffer;
 mod clock;
 mod effect;
 mod exchange;
+mod history;
 mod live;
 mod output;
 mod replay;
@@ -35,9 +37,11 @@ mod shared;
 pub(crate) use clock::{decode as decode_nanos, encode as encode_nanos};
 pub(crate) use effect::{CallFailure, CallResponse, DurableCall, Effect, ImmediateCall};
 pub(crate) use exchange::{BodyEnd, BodyRead, ResponseHead, ResponsePart, ResponseState};
+pub use history::{History, HistoryScan};
 pub(crate) use live::{ActivationContext, Live, Tail};
 pub(crate) use replay::{InvocationStart, NextRecorded, RecordedInvocation, Replay};
-pub(crate) use reverted::{RevertedRanges, region_to_repeat};
+#[cfg(feature = "testing")]
+pub(crate) use reverted::RevertedRanges;
 
 use crate::StopReason;
 use crate::ports::LogEvent;

@@ -40,6 +40,7 @@ mod worker;
 
 pub use clients::{CallForm, ClientFunction, ClientInterface};
 pub use component::{Component, ComponentError};
+pub use durable::{History, HistoryScan};
 pub use engine::{Engine, EngineConfig, EngineError};
 pub use error::{Outcome, ReplayEnd, StopReason};
 pub use files::{Files, FilesBuilder, FilesError};

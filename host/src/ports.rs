@@ -8,6 +8,7 @@
 mod blobstore;
 mod calls;
 mod clock;
+mod history;
 mod keyvalue;
 mod log;
 mod oplog;
@@ -19,6 +20,7 @@ mod workers;
 pub use blobstore::Blobstore;
 pub use calls::{AnswerState, Calls, ExpectedResult, OutgoingCall};
 pub use clock::Clock;
+pub use history::HistoryPages;
 pub use keyvalue::KeyValue;
 pub use log::{LogEvent, LogLevel, LogSink, PrintedEvent};
 pub use oplog::Oplog;

@@ -7,10 +7,7 @@ mod snapshot;
 
 pub use snapshot::ReloadTarget;
 
-use crate::durable::{
-    ActivationContext, Journal, NextRecorded, RecordedInvocation, Replay, RevertedRanges, Tail,
-    region_to_repeat,
-};
+use crate::durable::{ActivationContext, History, Journal, NextRecorded, RecordedInvocation, Replay, Tail};
 use crate::event_loop::{DriveEnd, EventLoop};
 use crate::imports::stdio::Stdio;
 use crate::invoke::{InvokeError, PreparedCall};
@@ -20,9 +17,7 @@ use crate::program::{Console, PauseReason, ResumeWith};
 use crate::state::WorkerState;
 use crate::{Component, InterruptHandle, Outcome, ReplayEnd, SnapshotBase, StopReason, program, trap};
 use golem_model::oplog::FailureCause;
-use golem_model::{
-    AccountId, Convention, Entry, Invocation, OplogIndex, RetryPolicy, TemplateId, Timestamp, Value, WorkerId,
-};
+use golem_model::{AccountId, Convention, Invocation, OplogIndex, RetryPolicy, TemplateId, Value, WorkerId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,22 +79,18 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// Creates the worker's instance. `history` is its oplog from the entry `Created`, with the sources of queued
-    /// invocations resolved to inline ones.
+    /// Creates the worker's instance. `history` is its oplog from the entry `Created`.
     ///
     /// Calls during the guest's initialisation are replayed from the oplog, or recorded. After an error, some of them
     /// may have been appended; the next activation replays those.
     pub async fn activate(
         component: &Component,
         init: WorkerInit,
-        history: Vec<Entry>,
+        history: History,
         ports: Ports,
         interrupt_handle: InterruptHandle,
     ) -> Result<Self, StopReason> {
-        let created = match history.first() {
-            Some(Entry::Created { at, .. }) => *at,
-            _ => Timestamp::default(),
-        };
+        let created = history.created_at.unwrap_or_default();
         let journal = journal(component, &init, None, history, &ports, &interrupt_handle);
         let limits = Limits::new(component.engine().memory_bytes_max());
         let mut state = WorkerState::new(init, created, journal, interrupt_handle, Stdio::default(), limits);
@@ -386,7 +377,7 @@ fn journal(
     component: &Component,
     init: &WorkerInit,
     base: Option<&SnapshotBase>,
-    history: Vec<Entry>,
+    history: History,
     ports: &Ports,
     interrupt_handle: &InterruptHandle,
 ) -> Journal {
@@ -397,15 +388,9 @@ fn journal(
         progress: init.progress,
         engine: component.engine().fingerprint().to_owned(),
     };
-    let before = base.map_or(init.begins_after, |base| base.index);
     let invocations = base.map_or(0, |base| base.state.invocations);
-    let mut reverted = RevertedRanges::from_entries(before, &history);
-    let repeat = region_to_repeat(&history, &reverted);
-    let tail = Tail::new(before, base, &history, repeat, context);
-    if let Some(from) = repeat {
-        reverted.add(from, before.plus(history.len() as u64 + 1));
-    }
-    Journal::new(Replay::new(before, invocations, history, reverted), tail)
+    let tail = Tail::new(base, &history, context);
+    Journal::new(Replay::new(invocations, history), tail)
 }
 
 /// The stop reason of a worker whose oplog records a final failure.

@@ -59,7 +59,7 @@ impl TestWorker {
     ///
     /// For each prefix of the oplog, a new worker is created with that prefix. It resumes the invocation that is
     /// unfinished there, then runs the recorded invocations that follow, and each answer is compared with the recorded
-    /// one. The worker's answers must not depend on the time of day or contain oplog indices, because after the prefix
+    /// one. Each prefix is replayed twice: as one page, and in pages of one entry. The worker's answers must not depend on the time of day or contain oplog indices, because after the prefix
     /// the worker runs at a later time. Promises that the test completed are complete from the start. Returns the
     /// number of prefixes.
     pub async fn replay_from_every_prefix(&self) -> Result<usize, PrefixError> {
@@ -76,9 +76,11 @@ impl TestWorker {
         let oplog = self.oplog();
         let invocations = recorded(&oplog);
         for entries in 1..=oplog.len() {
-            self.replay_prefix(&oplog[..entries], &invocations, answer)
-                .await
-                .map_err(|problem| PrefixError { entries, problem })?;
+            for page_entries in [usize::MAX, 1] {
+                self.replay_prefix(&oplog[..entries], &invocations, answer, page_entries)
+                    .await
+                    .map_err(|problem| PrefixError { entries, problem })?;
+            }
         }
         Ok(oplog.len())
     }
@@ -88,6 +90,7 @@ impl TestWorker {
         prefix: &[Entry],
         invocations: &[Recorded],
         promise_answer: Option<&[u8]>,
+        page_entries: usize,
     ) -> Result<(), PrefixProblem> {
         let store = self.store.prefix(&self.init.id, prefix.len());
         let clock = SimulatedClock::new(latest(prefix)).jumping();
@@ -98,6 +101,7 @@ impl TestWorker {
             clock,
             self.http.clone(),
         );
+        worker.page_entries = page_entries;
         for invocation in invocations.iter().filter(|invocation| invocation.completed > prefix.len()) {
             let begun = invocation.started <= prefix.len();
             let first = if begun {

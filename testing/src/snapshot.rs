@@ -1,7 +1,7 @@
 //! Snapshots of a worker through its own `save` and `load`.
 
 use crate::worker::{Failure, TestWorker};
-use golem_host::{Instance, ReloadTarget, ReplayEnd, SnapshotBase, SnapshotError, StopReason};
+use golem_host::{History, Instance, ReloadTarget, ReplayEnd, SnapshotBase, SnapshotError, StopReason};
 use golem_model::oplog::{LifecycleEvent, SnapshotImage};
 use golem_model::{Entry, OplogIndex};
 
@@ -50,6 +50,7 @@ impl TestWorker {
         let SnapshotImage::Inline(image) = state.image.clone() else { return None };
         let base = SnapshotBase { index: OplogIndex(newest as u64 + 1), at, state, image };
         let (init, interrupt_handle) = (self.init.clone(), self.interrupt_handle());
+        let rest = History::from_entries(base.index, rest, self.page_entries);
         let loaded =
             Instance::activate_from(&self.component, init, base, rest, ports, interrupt_handle).await;
         Some(match loaded {

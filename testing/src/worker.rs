@@ -4,8 +4,8 @@ use crate::engine;
 use golem_host::ports::Ports;
 use golem_host::testing::{FakeHttp, LogCollector, MemoryStore, SimulatedClock, StoreError, ports};
 use golem_host::{
-    Acceptance, Component, ComponentError, EngineError, Instance, InterruptHandle, Outcome, ReplayEnd,
-    StopReason, WorkerInit,
+    Acceptance, Component, ComponentError, EngineError, History, Instance, InterruptHandle, Outcome,
+    ReplayEnd, StopReason, WorkerInit,
 };
 use golem_model::oplog::Suspension;
 use golem_model::promise::PromiseCompletion;
@@ -162,6 +162,8 @@ pub struct TestWorker {
     pub(crate) instance: Option<Instance>,
     /// Whether it is loaded from its newest snapshot.
     pub(crate) from_snapshots: bool,
+    /// Entries that a replay has in memory at a time.
+    pub(crate) page_entries: usize,
     /// The unfinished invocation in which `instance` stopped replaying.
     unfinished: Option<IdempotencyKey>,
     invocations: u64,
@@ -240,6 +242,7 @@ impl TestWorker {
             interrupt_handle: InterruptHandle::new(),
             instance: None,
             from_snapshots: false,
+            page_entries: usize::MAX,
             unfinished: None,
             invocations,
         }
@@ -415,8 +418,8 @@ impl TestWorker {
         {
             return loaded;
         }
-        let (init, history, interrupt_handle) =
-            (self.init.clone(), self.oplog(), self.interrupt_handle.clone());
+        let (init, interrupt_handle) = (self.init.clone(), self.interrupt_handle.clone());
+        let history = History::from_entries(init.begins_after, self.oplog(), self.page_entries);
         let mut instance =
             Instance::activate(&self.component, init, history, ports, interrupt_handle).await?;
         let replayed = instance.replay().await?;

@@ -94,16 +94,16 @@ impl Store for EarlyAckStore {
         self.drained().position()
     }
 
-    fn rows_back(&self, last: Seq, limit: usize) -> Result<Vec<LogRow>, StoreError> {
-        self.drained().rows_back(last, limit)
+    fn rows_back(&self, last: Seq, limit: usize, bytes_max: usize) -> Result<Vec<LogRow>, StoreError> {
+        self.drained().rows_back(last, limit, bytes_max)
     }
 
     fn row(&self, seq: Seq) -> Result<Option<LogRow>, StoreError> {
         self.drained().row(seq)
     }
 
-    fn rows_after(&self, seq: Seq, limit: usize) -> Result<Vec<LogRow>, StoreError> {
-        self.drained().rows_after(seq, limit)
+    fn rows_after(&self, seq: Seq, limit: usize, bytes_max: usize) -> Result<Vec<LogRow>, StoreError> {
+        self.drained().rows_after(seq, limit, bytes_max)
     }
 
     fn projection(&self, id: &WorkerId) -> Result<Option<StoredProjection>, StoreError> {

@@ -22,6 +22,16 @@ pub fn peak_resident_bytes(id: u32) -> u64 {
     status_bytes(id, "VmHWM:")
 }
 
+/// Makes the current resident memory of a process the largest that [`peak_resident_bytes`] knows.
+///
+/// # Panics
+/// When the process does not exist.
+pub fn reset_peak_resident_bytes(id: u32) {
+    // See `man 5 proc_pid_clear_refs`.
+    let path = format!("/proc/{id}/clear_refs");
+    std::fs::write(&path, "5").unwrap_or_else(|error| panic!("cannot write {path}: {error}"));
+}
+
 fn status_bytes(id: u32, name: &str) -> u64 {
     let status = read(id, "status");
     let line = status.lines().find(|line| line.starts_with(name));

@@ -8,6 +8,7 @@ usage: cargo xtask <command>
   demo [--keep]       build, deploy the example, call it, kill the server, start it again, call it again;
                       with --keep the server keeps running at the end
   test [STAGE...]     run all checks, or only the stages named; --list prints their names
+  long                run tests with sizes that take too long for `test`: minutes, and gigabytes of disk
   guests              build the examples and the test guests into target/guests
   tools               install the compilers of other languages into target/tools
   bench [-- ARGS...]  build and run the benchmark, with ARGS passed on (--quick for a short run)
@@ -24,6 +25,7 @@ pub(crate) enum Command {
     Demo { keep: bool },
     Test { stages: Vec<String> },
     ListStages,
+    Long,
     Bench { rest: Vec<String> },
     Bless,
 }
@@ -44,6 +46,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, 
         "build" => without_arguments(Command::Build),
         "guests" => without_arguments(Command::Guests),
         "tools" => without_arguments(Command::Tools),
+        "long" => without_arguments(Command::Long),
         "bless" => without_arguments(Command::Bless),
         "demo" => match rest.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
             [] => Ok(Command::Demo { keep: false }),
@@ -78,6 +81,7 @@ mod tests {
         check("build", Ok(Command::Build));
         check("guests", Ok(Command::Guests));
         check("tools", Ok(Command::Tools));
+        check("long", Ok(Command::Long));
         check("demo", Ok(Command::Demo { keep: false }));
         check("demo --keep", Ok(Command::Demo { keep: true }));
         check("test", Ok(Command::Test { stages: vec![] }));

@@ -1,4 +1,4 @@
-//! The developer's only commands: `cargo xtask build | guests | tools | demo | test | bench | bless`.
+//! The developer's only commands: `cargo xtask build | guests | tools | demo | test | long | bench | bless`.
 //!
 //! | module | is |
 //! |---|---|
@@ -10,7 +10,7 @@
 //! | `demo` | the demo: deploy, call, kill the server, call again |
 //! | `checks` | the stages of `test`; `tally` sums the counts of the test runners |
 //! | `toolchains` | installs the compilers of other languages |
-//! | `bench`, `bless` | the commands of these names |
+//! | `long`, `bench`, `bless` | the commands of these names |
 //!
 //! Invariant: every command builds the host crates with the `dev` profile, and with a selection of packages that has the
 //! features of the workspace (`workspace-hack`). Otherwise wasmtime would be compiled a second time.
@@ -23,6 +23,7 @@ mod bless;
 mod checks;
 mod demo;
 mod guests;
+mod long;
 mod optimised;
 mod shell;
 mod tally;
@@ -70,6 +71,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             checks::list();
             Ok(())
         }
+        Command::Long => long::run(&Tree::find()?),
         Command::Bench { rest } => bench::run(&Tree::find()?, &rest),
         Command::Bless => bless::run(&Tree::find()?),
     }

@@ -21,21 +21,20 @@ pub(crate) struct WorkerClock {
     since: Option<Duration>,
 }
 
-impl WorkerClock {
-    /// Derives the reading from `history` and from the snapshot before it, if there is one. Reverted entries count too:
-    /// their time did pass.
-    pub(crate) fn new(base: Option<&SnapshotBase>, history: &[Entry]) -> Self {
-        let mut clock = Self { nanos: 0, at: None, since: None };
-        if let Some(base) = base {
-            clock.set_reading(base.state.monotonic_nanos, base.at);
-        }
-        for entry in history {
-            clock.observe_entry(entry);
-        }
-        clock
-    }
+/// Derives the last known reading from a worker's entries, the last one first. Reverted entries count too: their time
+/// did pass.
+#[derive(Debug, Default)]
+pub(crate) struct ClockScan {
+    nanos: u64,
+    /// The time of the first entry after the reading that has one; of the reading itself, if it has one.
+    at: Option<Timestamp>,
+    /// Whether the last reading was visited.
+    is_complete: bool,
+}
 
-    fn observe_entry(&mut self, entry: &Entry) {
+impl ClockScan {
+    /// Visits an entry.
+    pub(crate) fn visit(&mut self, entry: &Entry) {
         match entry {
             Entry::HostCall { call, response } => {
                 // The answers of both functions begin with the clock's reading. Replay reports an answer that cannot be
@@ -44,15 +43,13 @@ impl WorkerClock {
                     && let Ok(nanos) = Reader::new(response).varint()
                 {
                     self.nanos = self.nanos.max(nanos);
-                    self.at = None;
+                    self.is_complete = true;
                 }
             }
-            Entry::Suspended(parked) => self.set_reading(parked.monotonic_nanos, parked.at),
+            Entry::Suspended(parked) => self.visit_reading(parked.monotonic_nanos, parked.at),
             Entry::LifecycleEvent(event) => match event.saved_state() {
-                Some(state) => self.set_reading(state.monotonic_nanos, event.at()),
-                None => {
-                    self.at.get_or_insert(event.at());
-                }
+                Some(state) => self.visit_reading(state.monotonic_nanos, event.at()),
+                None => self.visit_time(event.at()),
             },
             Entry::Created { at, .. }
             | Entry::Activated { at, .. }
@@ -62,15 +59,34 @@ impl WorkerClock {
             | Entry::InvocationFailed { at, .. }
             | Entry::ProgramEnded { at }
             | Entry::Configured { at, .. }
-            | Entry::Revert { at, .. } => {
-                self.at.get_or_insert(*at);
-            }
+            | Entry::Revert { at, .. } => self.visit_time(*at),
         }
     }
 
-    fn set_reading(&mut self, nanos: u64, at: Timestamp) {
+    fn visit_reading(&mut self, nanos: u64, at: Timestamp) {
+        self.visit_time(at);
         self.nanos = self.nanos.max(nanos);
-        self.at = Some(at);
+        self.is_complete = true;
+    }
+
+    fn visit_time(&mut self, at: Timestamp) {
+        if !self.is_complete {
+            self.at = Some(at);
+        }
+    }
+}
+
+impl WorkerClock {
+    /// The clock after the scanned entries, and after the snapshot before them, if there is one.
+    pub(crate) fn new(base: Option<&SnapshotBase>, scan: &ClockScan) -> Self {
+        let (mut nanos, mut at) = (scan.nanos, scan.at);
+        if let Some(base) = base {
+            nanos = nanos.max(base.state.monotonic_nanos);
+            if !scan.is_complete {
+                at = Some(base.at);
+            }
+        }
+        Self { nanos, at, since: None }
     }
 
     /// The current reading, in nanoseconds.

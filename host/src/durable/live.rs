@@ -2,6 +2,7 @@
 //!
 //! Invariant: entries reach the store in the order in which they were recorded, each once, under consecutive indices.
 
+use super::History;
 use super::buffer::EntryBuffer;
 use super::clock::WorkerClock;
 use super::effect::CallFailure;
@@ -56,41 +57,21 @@ pub(crate) struct ActivationContext {
 }
 
 impl Tail {
-    /// The end of `history`, which begins after the index `before`, and after `base` if there is one. Entries from
-    /// `repeat` on, if it is given, are reverted before anything else is recorded.
-    pub(crate) fn new(
-        before: OplogIndex,
-        base: Option<&SnapshotBase>,
-        history: &[Entry],
-        repeat: Option<OplogIndex>,
-        context: ActivationContext,
-    ) -> Self {
-        let named = history.iter().rev().find_map(|entry| match entry {
-            Entry::Activated { engine, .. } => Some(engine),
-            Entry::LifecycleEvent(event) => event.saved_state().map(|state| &state.engine),
-            Entry::Created { .. }
-            | Entry::InvocationStarted { .. }
-            | Entry::HostCall { .. }
-            | Entry::InvocationCompleted { .. }
-            | Entry::AttemptFailed { .. }
-            | Entry::InvocationFailed { .. }
-            | Entry::ProgramEnded { .. }
-            | Entry::Suspended(_)
-            | Entry::Configured { .. }
-            | Entry::Revert { .. } => None,
-        });
-        let named = named.or(base.map(|base| &base.state.engine));
+    /// The end of `history`, and of `base` before it if there is one. If a region is to be repeated, its entries are
+    /// reverted before anything else is recorded.
+    pub(crate) fn new(base: Option<&SnapshotBase>, history: &History, context: ActivationContext) -> Self {
+        let named = history.engine.as_ref().or(base.map(|base| &base.state.engine));
         let engine_to_record = (named != Some(&context.engine)).then_some(context.engine);
         let at = context.ports.clock.now();
         let revert = |from| Entry::Revert { at, from, reason: RevertReason::RegionRetry };
         Self {
             ports: context.ports,
             interrupt_handle: context.interrupt_handle,
-            clock: WorkerClock::new(base, history),
+            clock: WorkerClock::new(base, &history.clock),
             suspend_after: context.suspend_after,
-            buffer: EntryBuffer::new(repeat.map(revert).into_iter().collect(), context.progress),
+            buffer: EntryBuffer::new(history.repeat_from.map(revert).into_iter().collect(), context.progress),
             output: OutputBuffer::default(),
-            appended: before.plus(history.len() as u64),
+            appended: history.end,
             engine_to_record,
             exchanges: Exchanges::default(),
         }

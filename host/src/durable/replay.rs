@@ -1,11 +1,15 @@
 //! Replay: answers host calls from the oplog until it ends.
 //!
-//! Uses `model::oplog` only. Architecture invariant: nothing here can reach a port.
+//! Uses `model::oplog` and the pages of the recorded entries. Architecture invariant: nothing here can reach another port.
 //! Invariant: the cursor moves only over entries that the guest asks for, in order, over hints and over reverted
 //! entries. A request for another entry than the next one is a divergence and ends the instance.
+//! Invariant: at most one page is in memory here. An entry is visited once, so the cursor never looks ahead: the scan of
+//! the oplog ([`super::History`]) has found how the last invocation ends.
 
+use super::history::{History, LastInvocation};
 use super::reverted::RevertedRanges;
 use crate::StopReason;
+use crate::ports::{HistoryPages, PortError};
 use golem_model::oplog::{Entry, FailureCause, HostCall, InvocationSource, LifecycleEvent, SavedState};
 use golem_model::{Convention, IdempotencyKey, OplogIndex, Timestamp, Value};
 use std::sync::Arc;
@@ -15,15 +19,22 @@ use std::sync::Arc;
 pub(crate) struct OplogEnded(());
 
 /// A cursor over the recorded entries.
-#[derive(Debug)]
 pub(crate) struct Replay {
-    entries: Vec<Entry>,
-    /// Position of the next entry in `entries`.
+    /// The pages after `page`; `None` once they have ended.
+    pages: Option<Box<dyn HistoryPages>>,
+    page: Vec<Entry>,
+    /// Position of the next entry in `page`.
     position: usize,
-    /// Number of oplog entries before the first of `entries`; all recorded entries, once they have ended.
-    entries_before: u64,
+    /// The index of the next entry.
+    next: OplogIndex,
+    /// The index of the last recorded entry.
+    end: OplogIndex,
+    /// Why the next page could not be read. No later page is read then.
+    failed: Option<PortError>,
     /// The entries that replay skips.
     reverted: RevertedRanges,
+    /// How the last invocation ends.
+    last_invocation: LastInvocation,
     /// Number of invocations started so far, including reverted ones.
     invocations: u64,
     /// Whether the worker left memory after the last entry that the guest asked for, and the guest has not reached that
@@ -83,17 +94,25 @@ pub(crate) enum NextRecorded {
 }
 
 impl Replay {
-    /// A cursor before the first of `entries`. The oplog has `before` entries ahead of them, in which `invocations`
-    /// invocations started. Entries in `reverted` are skipped.
-    pub(crate) fn new(
-        before: OplogIndex,
-        invocations: u64,
-        entries: Vec<Entry>,
-        reverted: RevertedRanges,
-    ) -> Self {
-        // The first entry creates the worker; the guest does not ask for it.
-        let position = usize::from(matches!(entries.first(), Some(Entry::Created { .. })));
-        Self { entries, position, entries_before: before.0, reverted, invocations, resuming_wait: false }
+    /// A cursor before the first entry of `history`. `invocations` invocations started before it.
+    pub(crate) fn new(invocations: u64, history: History) -> Self {
+        let mut reverted = history.reverted;
+        if let Some(from) = history.repeat_from {
+            // The activation records this revert before anything else.
+            reverted.add(from, history.end.next());
+        }
+        Self {
+            pages: Some(history.pages),
+            page: Vec::new(),
+            position: 0,
+            next: history.before.next(),
+            end: history.end,
+            failed: None,
+            reverted,
+            last_invocation: history.last_invocation,
+            invocations,
+            resuming_wait: false,
+        }
     }
 
     /// Number of invocations started so far, including reverted ones.
@@ -108,15 +127,8 @@ impl Replay {
 
     /// Proof that all entries were replayed, if they were.
     pub(crate) fn proof_of_end(&mut self) -> Option<OplogEnded> {
-        self.skip_hints();
-        if self.position < self.entries.len() {
-            return None;
-        }
-        // The entries are not needed any more, and there may be many.
-        self.entries_before += self.entries.len() as u64;
-        self.entries = Vec::new();
-        self.position = 0;
-        Some(OplogEnded(()))
+        // If a page cannot be read, the next request for an entry reports that.
+        matches!(self.peek(), Ok(None)).then_some(OplogEnded(()))
     }
 
     /// The recorded answer of `call` and its index; `None` once the recorded entries have ended.
@@ -124,8 +136,8 @@ impl Replay {
         &mut self,
         call: &HostCall,
     ) -> Result<Option<(OplogIndex, Vec<u8>)>, StopReason> {
-        let index = self.index();
-        match self.peek() {
+        let index = self.index()?;
+        match self.peek()? {
             None => {
                 self.resuming_wait = false;
                 Ok(None)
@@ -141,8 +153,8 @@ impl Replay {
 
     /// What the oplog holds next, between two invocations.
     pub(crate) fn peek_next(&mut self) -> Result<NextRecorded, StopReason> {
-        let index = self.index();
-        let key = match self.peek() {
+        let index = self.index()?;
+        let key = match self.peek()? {
             None => return Ok(NextRecorded::OplogEnd),
             Some(Entry::InvocationStarted { key, .. }) => key.clone(),
             Some(Entry::LifecycleEvent(event)) if let Some(state) = event.saved_state() => {
@@ -152,34 +164,19 @@ impl Replay {
             }
             Some(other) => return Err(diverged(index, other, "the next invocation".to_owned())),
         };
-        let mut at = self.position + 1;
-        while let Some(entry) = self.entries.get(at) {
-            let kept = self.next_replayed(at);
-            if kept > at {
-                at = kept;
-                continue;
+        Ok(match &self.last_invocation {
+            LastInvocation::Unfinished(start) if *start == index => NextRecorded::Unfinished(key),
+            LastInvocation::Failed(start, cause) if *start == index => NextRecorded::Failed(cause.clone()),
+            LastInvocation::Unfinished(_) | LastInvocation::Failed(..) | LastInvocation::Completed => {
+                NextRecorded::Completed
             }
-            at += 1;
-            match entry {
-                Entry::InvocationCompleted { .. } => return Ok(NextRecorded::Completed),
-                Entry::InvocationFailed { cause, .. } => return Ok(NextRecorded::Failed(cause.clone())),
-                Entry::HostCall { .. }
-                | Entry::Activated { .. }
-                | Entry::AttemptFailed { .. }
-                | Entry::ProgramEnded { .. }
-                | Entry::Suspended(_)
-                | Entry::Configured { .. }
-                | Entry::Revert { .. } => {}
-                Entry::Created { .. } | Entry::InvocationStarted { .. } | Entry::LifecycleEvent(_) => break,
-            }
-        }
-        Ok(NextRecorded::Unfinished(key))
+        })
     }
 
     /// Takes the next invocation, which [`Replay::peek_next`] has found.
     pub(crate) fn take_invocation(&mut self) -> Result<RecordedInvocation, StopReason> {
-        let index = self.index();
-        match self.peek() {
+        let index = self.index()?;
+        match self.peek()? {
             Some(Entry::InvocationStarted {
                 at,
                 key,
@@ -231,8 +228,8 @@ impl Replay {
 
     /// Checks that the next recorded entry is this completion.
     pub(crate) fn check_completion(&mut self, result: Option<&Value>) -> Result<(), StopReason> {
-        let index = self.index();
-        match self.peek() {
+        let index = self.index()?;
+        match self.peek()? {
             Some(Entry::InvocationCompleted { result: recorded, .. })
                 if bytes(recorded.as_ref()) == bytes(result) =>
             {
@@ -250,7 +247,7 @@ impl Replay {
 
     /// Checks that the next recorded entry is a completion, with any result.
     pub(crate) fn check_any_completion(&mut self) -> Result<(), StopReason> {
-        let recorded = match self.peek() {
+        let recorded = match self.peek()? {
             Some(Entry::InvocationCompleted { result, .. }) => result.clone(),
             _ => None,
         };
@@ -259,8 +256,14 @@ impl Replay {
 
     /// The divergence of a guest that trapped, exited or jumped while recorded entries remain; `None` if none remain.
     pub(crate) fn unexpected_end(&mut self, how: String) -> Option<StopReason> {
-        let index = self.index();
-        self.peek().map(|entry| diverged(index, entry, how))
+        let index = match self.index() {
+            Ok(index) => index,
+            Err(stop) => return Some(stop),
+        };
+        match self.peek() {
+            Ok(entry) => entry.map(|entry| diverged(index, entry, how)),
+            Err(stop) => Some(stop),
+        }
     }
 
     /// Whether the guest repeats what it did before it left memory.
@@ -271,38 +274,81 @@ impl Replay {
     /// Moves over the entry that the guest asked for.
     fn take(&mut self) {
         self.resuming_wait = false;
+        self.advance();
+    }
+
+    fn advance(&mut self) {
         self.position += 1;
+        self.next = self.next.next();
     }
 
-    fn index(&mut self) -> OplogIndex {
-        self.skip_hints();
-        OplogIndex(self.entries_before + self.position as u64 + 1)
+    fn index(&mut self) -> Result<OplogIndex, StopReason> {
+        self.skip_hints()?;
+        Ok(self.next)
     }
 
-    fn peek(&mut self) -> Option<&mut Entry> {
-        self.skip_hints();
-        self.entries.get_mut(self.position)
+    fn peek(&mut self) -> Result<Option<&mut Entry>, StopReason> {
+        self.skip_hints()?;
+        Ok(self.page.get_mut(self.position))
     }
 
-    /// The first position from `at` on that is replayed, or the end.
-    fn next_replayed(&self, at: usize) -> usize {
-        self.reverted.next_kept(at).min(self.entries.len())
+    /// Reads the next page if all entries of this one were visited. `false` once all entries were.
+    fn fill(&mut self) -> Result<bool, StopReason> {
+        if self.position < self.page.len() {
+            return Ok(true);
+        }
+        if let Some(error) = &self.failed {
+            return Err(StopReason::Port(error.clone()));
+        }
+        let Some(pages) = &mut self.pages else { return Ok(false) };
+        // The page leaves memory before the next one is read.
+        (self.page, self.position) = (Vec::new(), 0);
+        let next = pages.next_page().and_then(|page| match (page.is_empty(), self.next > self.end) {
+            (false, false) => Ok(Some(page)),
+            (true, true) => Ok(None),
+            (is_empty, _) => {
+                let (next, end) = (self.next, self.end);
+                let found = if is_empty { "no entry" } else { "an entry" };
+                let reason =
+                    format!("the store has {found} at oplog index {next} of an oplog that ends at {end}");
+                Err(PortError::Unavailable { reason: reason.into() })
+            }
+        });
+        match next {
+            Ok(Some(page)) => {
+                self.page = page;
+                Ok(true)
+            }
+            Ok(None) => {
+                self.pages = None;
+                Ok(false)
+            }
+            Err(error) => {
+                self.failed = Some(error.clone());
+                Err(StopReason::Port(error))
+            }
+        }
     }
 
-    fn skip_hints(&mut self) {
-        while let Some(entry) = self.entries.get(self.position) {
-            let kept = self.next_replayed(self.position);
-            if kept > self.position {
-                let over = &self.entries[self.position..kept];
-                let started = over.iter().filter(|entry| matches!(entry, Entry::InvocationStarted { .. }));
-                self.invocations += started.count() as u64;
-                self.position = kept;
+    fn skip_hints(&mut self) -> Result<(), StopReason> {
+        // The first entry after the range of reverted entries that the cursor is in.
+        let mut kept = OplogIndex(0);
+        while self.fill()? {
+            let entry = &self.page[self.position];
+            if self.next >= kept {
+                kept = self.reverted.next_kept(self.next);
+            }
+            if self.next < kept {
+                self.invocations += u64::from(matches!(entry, Entry::InvocationStarted { .. }));
                 // After a revert, the guest takes another path, and its output is new.
                 self.resuming_wait = false;
+                self.advance();
                 continue;
             }
             match entry {
-                Entry::Activated { .. }
+                // The guest does not ask for its creation.
+                Entry::Created { .. }
+                | Entry::Activated { .. }
                 | Entry::Configured { .. }
                 | Entry::Revert { .. }
                 | Entry::ProgramEnded { .. } => {}
@@ -311,14 +357,20 @@ impl Replay {
                 Entry::Suspended(_) => self.resuming_wait = true,
                 Entry::LifecycleEvent(event) if event.saved_state().is_none() => {}
                 Entry::LifecycleEvent(_)
-                | Entry::Created { .. }
                 | Entry::InvocationStarted { .. }
                 | Entry::HostCall { .. }
                 | Entry::InvocationCompleted { .. }
-                | Entry::InvocationFailed { .. } => return,
+                | Entry::InvocationFailed { .. } => return Ok(()),
             }
-            self.position += 1;
+            self.advance();
         }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Replay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Replay").field("next", &self.next).field("end", &self.end).finish_non_exhaustive()
     }
 }
 

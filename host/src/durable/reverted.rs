@@ -7,135 +7,166 @@
 
 use golem_model::OplogIndex;
 use golem_model::oplog::wire::Reader;
-use golem_model::oplog::{Entry, HostCallRequest, HostFunction, RevertReason};
+use golem_model::oplog::{Entry, HostCallRequest, HostFunction};
 
 /// The reverted entries of an oplog.
 #[derive(Debug, Default)]
 pub(crate) struct RevertedRanges {
-    /// Ranges of positions, counted from 0: the first entry, and the one after the last.
-    ranges: Vec<(usize, usize)>,
-    /// The oplog index before position 0.
-    entries_before: u64,
-    /// The first position that a revert may include: 1 if position 0 holds the worker's creation.
-    revertible_from: usize,
+    /// Ranges of indices: the first entry, and the one after the last. During a scan they are descending.
+    ranges: Vec<(u64, u64)>,
 }
 
 impl RevertedRanges {
     /// Reads the reverts among `entries`, of which the first has the index after `before`.
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn from_entries(before: OplogIndex, entries: &[Entry]) -> Self {
-        let revertible_from = usize::from(matches!(entries.first(), Some(Entry::Created { .. })));
-        let mut reverted = Self { ranges: Vec::new(), entries_before: before.0, revertible_from };
-        for (index, entry) in (before.0 + 1..).zip(entries) {
-            if let Entry::Revert { from, .. } = entry {
-                reverted.add(*from, OplogIndex(index));
-            }
+        super::History::from_entries(before, entries.to_vec(), usize::MAX).reverted
+    }
+
+    /// In a scan: adds the revert that the entry `record` makes from the entry `from` on. All later reverts were added.
+    pub(crate) fn add_earlier(&mut self, from: OplogIndex, record: OplogIndex) {
+        // Nothing after the record is reverted.
+        let from = from.0.min(record.0);
+        match self.ranges.last_mut() {
+            Some((start, _)) if record.0 + 1 >= *start => *start = (*start).min(from),
+            _ => self.ranges.push((from, record.0 + 1)),
         }
-        reverted
+    }
+
+    /// In a scan: whether a later revert includes this entry, which is before all entries scanned so far.
+    pub(crate) fn covers(&self, index: OplogIndex) -> bool {
+        self.ranges.last().is_some_and(|&(start, end)| start <= index.0 && index.0 < end)
+    }
+
+    /// Ends a scan. Entries before `revertible_from` are not reverted.
+    pub(crate) fn finish(&mut self, revertible_from: OplogIndex) {
+        self.ranges.reverse();
+        for (start, end) in &mut self.ranges {
+            *start = (*start).max(revertible_from.0.min(*end - 1));
+        }
     }
 
     /// Adds the revert that the entry `record`, the last of its oplog, makes from the entry `from` on.
     pub(crate) fn add(&mut self, from: OplogIndex, record: OplogIndex) {
-        // Neither the worker's creation nor anything after the record is reverted.
-        let record = self.position(record);
-        let mut start = self.position(from).clamp(self.revertible_from.min(record), record);
+        let mut start = from.0;
         while let Some(&(first, end)) = self.ranges.last()
             && end >= start
         {
             start = start.min(first);
             self.ranges.pop();
         }
-        self.ranges.push((start, record + 1));
+        self.ranges.push((start, record.0 + 1));
     }
 
     /// Whether the entry with this index is reverted.
     #[cfg(feature = "testing")]
     pub(crate) fn is_reverted(&self, index: OplogIndex) -> bool {
-        let position = self.position(index);
-        self.next_kept(position) != position
+        self.next_kept(index) != index
     }
 
     /// Whether the state before this entry is unreachable, because a revert removed the entries that lead to it. The
     /// state before the first entry of a range is the state after the range, so it stays reachable: a retry loop jumps
     /// to the same position each time.
     pub(crate) fn is_state_reverted(&self, index: OplogIndex) -> bool {
-        let position = self.position(index);
-        self.next_kept(position) != position && !self.ranges.iter().any(|&(start, _)| start == position)
+        self.next_kept(index) != index && !self.ranges.iter().any(|&(start, _)| start == index.0)
     }
 
-    /// The first position from `position` on that is not reverted.
-    pub(crate) fn next_kept(&self, position: usize) -> usize {
-        let after = self.ranges.partition_point(|&(_, end)| end <= position);
+    /// The first index from `index` on that is not reverted.
+    pub(crate) fn next_kept(&self, index: OplogIndex) -> OplogIndex {
+        let after = self.ranges.partition_point(|&(_, end)| end <= index.0);
         match self.ranges.get(after) {
-            Some(&(start, end)) if start <= position => end,
-            _ => position,
+            Some(&(start, end)) if start <= index.0 => OplogIndex(end),
+            _ => index,
         }
-    }
-
-    fn position(&self, index: OplogIndex) -> usize {
-        usize::try_from(index.0.saturating_sub(self.entries_before)).unwrap_or(usize::MAX).saturating_sub(1)
     }
 }
 
-/// The first entry that the activation of this oplog must revert before it continues: the one after the beginning of
-/// the outermost atomic region that was open when the last instance was lost.
+/// Derives the first entry that the activation of an oplog must revert before it continues: the one after the beginning
+/// of the outermost atomic region that was open when the last instance was lost.
 ///
 /// A worker that parked and did nothing visible since lost nothing: its region is replayed and continues. Anything that
 /// it did after the wait and that was visible outside is recorded after `Suspension`; then the region is repeated.
-pub(crate) fn region_to_repeat(entries: &[Entry], reverted: &RevertedRanges) -> Option<OplogIndex> {
-    let mut open: Vec<OplogIndex> = Vec::new();
-    let (mut last, mut parked) = (OplogIndex(0), false);
-    let mut at = 0;
-    while let Some(entry) = entries.get(at) {
-        let kept = reverted.next_kept(at);
-        if kept > at {
-            // A jump is not a crash: the entries before it are kept, as when the worker leaves memory.
-            let record = kept.checked_sub(1).and_then(|record| entries.get(record));
-            parked = matches!(record, Some(Entry::Revert { reason: RevertReason::Jump, .. }));
-            at = kept;
-            continue;
-        }
-        at += 1;
-        let index = OplogIndex(reverted.entries_before + at as u64);
+///
+/// The entries that are not reverted are visited, the last one first.
+#[derive(Debug, Default)]
+pub(crate) struct RegionScan {
+    /// The outermost region that is open at the end, as far as it is known.
+    outermost: Option<OplogIndex>,
+    /// A later entry closes the region that begins here, and all regions inside it.
+    closed_from: Option<u64>,
+    /// Whether all regions that can be open were visited.
+    is_complete: bool,
+    /// The last recorded call.
+    last: Option<OplogIndex>,
+    /// Whether the worker parked or jumped after that.
+    parked: Option<bool>,
+}
+
+impl RegionScan {
+    /// Visits a range of reverted entries.
+    pub(crate) fn visit_range(&mut self, is_jump: bool) {
+        self.parked.get_or_insert(is_jump);
+    }
+
+    /// Visits an entry.
+    pub(crate) fn visit(&mut self, index: OplogIndex, entry: &Entry) {
         match entry {
+            // The end of an invocation closes its regions, and a snapshot is between two invocations.
             Entry::Created { .. }
             | Entry::InvocationStarted { .. }
             | Entry::InvocationCompleted { .. }
             | Entry::InvocationFailed { .. }
-            | Entry::LifecycleEvent(_) => open.clear(),
+            | Entry::LifecycleEvent(_) => self.is_complete = true,
             Entry::HostCall { call, response: _ } => {
-                (last, parked) = (index, false);
+                self.last.get_or_insert(index);
+                self.parked.get_or_insert(false);
                 match call.function {
-                    HostFunction::RegionBegin => open.push(index),
-                    HostFunction::RegionEnd => close_region(&mut open, &call.request),
+                    HostFunction::RegionBegin if !self.is_complete => self.visit_begin(index),
+                    HostFunction::RegionEnd if !self.is_complete => self.visit_end(&call.request),
                     _ => {}
                 }
             }
-            Entry::Suspended(_) => parked = true,
-            Entry::AttemptFailed { .. } => parked = false,
+            Entry::Suspended(_) => {
+                self.parked.get_or_insert(true);
+            }
+            Entry::AttemptFailed { .. } => {
+                self.parked.get_or_insert(false);
+            }
             Entry::Activated { .. }
             | Entry::Configured { .. }
             | Entry::Revert { .. }
             | Entry::ProgramEnded { .. } => {}
         }
     }
-    let outermost = *open.first()?;
-    (last > outermost && !parked).then(|| outermost.next())
-}
 
-/// Closes the region that a recorded call of `region.end` names, and all regions inside it.
-fn close_region(open: &mut Vec<OplogIndex>, request: &HostCallRequest) {
-    if let HostCallRequest::Inline(bytes) = request
-        && let Ok(region) = Reader::new(bytes).varint()
-        && let Some(depth) = open.iter().position(|start| start.0 == region)
-    {
-        open.truncate(depth);
+    fn visit_begin(&mut self, index: OplogIndex) {
+        if self.closed_from.is_none_or(|closed| index.0 < closed) {
+            self.outermost = Some(index);
+        }
+    }
+
+    /// The call is recorded only for a region that is open.
+    fn visit_end(&mut self, request: &HostCallRequest) {
+        if let HostCallRequest::Inline(bytes) = request
+            && let Ok(region) = Reader::new(bytes).varint()
+        {
+            self.closed_from = Some(self.closed_from.map_or(region, |closed| closed.min(region)));
+        }
+    }
+
+    /// The first entry to revert.
+    pub(crate) fn repeat_from(&self) -> Option<OplogIndex> {
+        let outermost = self.outermost?;
+        let did_more = self.last.is_some_and(|last| last > outermost);
+        (did_more && !self.parked.unwrap_or(false)).then(|| outermost.next())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::History;
     use super::*;
-    use golem_model::oplog::{HostCall, InvocationSource, Suspension};
+    use golem_model::oplog::{HostCall, InvocationSource, RevertReason, Suspension};
     use golem_model::{AccountId, IdempotencyKey, ProjectId, TemplateId, Timestamp, WorkerId, WorkerName};
     use std::sync::Arc;
     use uuid::Uuid;
@@ -180,8 +211,7 @@ mod tests {
     /// The indices that are replayed.
     fn replayed(entries: &[Entry]) -> Vec<u64> {
         let reverted = RevertedRanges::from_entries(OplogIndex(0), entries);
-        let positions = (0..entries.len()).filter(|position| reverted.next_kept(*position) == *position);
-        positions.map(|position| position as u64 + 1).collect()
+        (1..=entries.len() as u64).filter(|at| reverted.next_kept(OplogIndex(*at)).0 == *at).collect()
     }
 
     /// Regression: a worker that had jumped to a position could not jump there a second time.
@@ -221,19 +251,21 @@ mod tests {
             vec![created(), started(), now(), call(HostFunction::RegionBegin, &[]), now(), revert(103)];
         let kept = |entries: &[Entry]| {
             let reverted = RevertedRanges::from_entries(before, entries);
-            (0..entries.len()).filter(|at| reverted.next_kept(*at) == *at).collect::<Vec<_>>()
+            let indices = 101..=100 + entries.len() as u64;
+            indices.filter(|at| reverted.next_kept(OplogIndex(*at)).0 == *at).collect::<Vec<_>>()
         };
-        assert_eq!(kept(&entries), [0, 1]);
+        assert_eq!(kept(&entries), [101, 102]);
         entries.extend([call(HostFunction::RegionBegin, &[]), now()]);
-        let reverted = RevertedRanges::from_entries(before, &entries);
-        assert_eq!(region_to_repeat(&entries, &reverted), Some(OplogIndex(108)));
+        let history = History::from_entries(before, entries.clone(), 1);
+        assert_eq!(history.repeat_from, Some(OplogIndex(108)));
+        let reverted = history.reverted;
         assert!(reverted.is_state_reverted(OplogIndex(104)) && !reverted.is_state_reverted(OplogIndex(107)));
         entries.push(revert(1));
-        assert_eq!(kept(&entries), [0], "the creation stays");
+        assert_eq!(kept(&entries), [101], "the creation stays");
     }
 
     fn to_repeat(entries: &[Entry]) -> Option<u64> {
-        region_to_repeat(entries, &RevertedRanges::from_entries(OplogIndex(0), entries)).map(|index| index.0)
+        History::from_entries(OplogIndex(0), entries.to_vec(), 1).repeat_from.map(|index| index.0)
     }
 
     #[test]

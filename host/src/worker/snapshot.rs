@@ -9,7 +9,7 @@
 //! `load` has returned. A state that cannot be loaded leaves no record.
 
 use super::{Instance, journal};
-use crate::durable::Journal;
+use crate::durable::{History, Journal};
 use crate::imports::random::Random;
 use crate::imports::stdio::Stdio;
 use crate::invoke::call_typed;
@@ -54,7 +54,7 @@ impl Instance {
         component: &Component,
         init: WorkerInit,
         base: SnapshotBase,
-        history: Vec<Entry>,
+        history: History,
         ports: Ports,
         interrupt_handle: InterruptHandle,
     ) -> Result<Self, SnapshotError> {
@@ -196,7 +196,8 @@ impl Instance {
         let old = self.snapshot_state()?;
         let interrupt_handle = old.interrupt_handle.clone();
         // The old store is not used again; an empty journal stays in it.
-        let empty = journal(component, &init, None, Vec::new(), &ports, &interrupt_handle);
+        let empty = History::empty(init.begins_after);
+        let empty = journal(component, &init, None, empty, &ports, &interrupt_handle);
         let point = ReloadPoint { invocations: old.journal.replay().invocations(), index, at };
         let mut journal = std::mem::replace(&mut old.journal, empty);
         // The fresh instance has no handles to the requests, like one that is loaded from the snapshot.

@@ -11,6 +11,9 @@ section! {
         residents_max: u64 = 2_000, 1..=30_000;
         /// Workers whose projection (a few hundred bytes each) is kept in memory.
         heads_cached_max: u64 = 50_000, 100..=100_000_000;
+        /// Bytes of its log that are read at a time while a worker is replayed. Two such pages are in memory. A larger
+        /// row of the log is read alone.
+        replay_page_bytes: u64 = 262_144, 1..=8_388_608;
         /// A worker that sleeps or waits for longer than these milliseconds leaves memory.
         suspend_after_ms: u64 = 10_000, 0..=DAY_MS;
         /// Milliseconds after which the acceptance of an invocation, and each entry of a running one, is written to the

@@ -5,13 +5,15 @@
 
 use super::adapters::ActivationAdapter;
 use super::core::{Core, ResidentInstance, ResidentPermit};
+use super::history::{self, HistoryRange};
 use super::ledger::{LedgerEvent, StepOutcome};
 use super::projection::{RestorePoint, WorkerProjection};
-use super::{ExecutorError, ExecutorMetrics, history};
+use super::{ExecutorError, ExecutorMetrics};
 use crate::storage::ports::{Seq, StoreError, WorkerNum};
 use golem_host::ports::{PortError, Ports};
 use golem_host::{
-    Component, Instance, InterruptHandle, ReplayEnd, SnapshotBase, SnapshotError, StopReason, WorkerInit,
+    Component, History, Instance, InterruptHandle, ReplayEnd, SnapshotBase, SnapshotError, StopReason,
+    WorkerInit,
 };
 use golem_model::oplog::codec::Row;
 use golem_model::oplog::{SavedState, SnapshotImage};
@@ -192,13 +194,13 @@ impl Loader<'_> {
     pub(super) async fn load_from_start(&self) -> Result<Instance, LoadError> {
         let Self { core, projection, component, init, ports, interrupt_handle } = self;
         let history = if let Some(entries) = projection.only_creation_entries() {
-            entries
+            let count = entries.len();
+            History::from_entries(projection.begins_after, entries, count)
         } else {
-            let begins_after = projection.begins_after;
-            self.read_store(move |store, last| history::entries(store, last, begins_after)).await?
+            self.read_history(Seq(0), projection.begins_after).await?
         };
-        self.check_entry_count(projection.begins_after, history.len())?;
-        ExecutorMetrics::add(&core.metrics.entries_replayed, history.len() as u64);
+        self.check_entry_count(projection.begins_after, history.entry_count())?;
+        ExecutorMetrics::add(&core.metrics.entries_replayed, history.entry_count());
         Instance::activate(component, init.clone(), history, ports.clone(), interrupt_handle.clone())
             .await
             .map_err(LoadError::Stopped)
@@ -210,16 +212,14 @@ impl Loader<'_> {
         restore_point: RestorePoint,
     ) -> Result<Result<Instance, String>, LoadError> {
         let RestorePoint { row, index, blob_hash: _ } = restore_point;
-        let history =
-            self.read_store(move |store, last| history::entries_after(store, last, Seq(row), index));
-        let history = history.await?;
-        self.check_entry_count(index, history.len())?;
+        let history = self.read_history(Seq(row), index).await?;
+        self.check_entry_count(index, history.entry_count())?;
         let base = match self.read_snapshot(restore_point).await? {
             Ok(base) => base,
             Err(details) => return Ok(Err(details)),
         };
         let Self { core, component, init, ports, interrupt_handle, .. } = self;
-        let count = history.len() as u64;
+        let count = history.entry_count();
         let loaded = Instance::activate_from(
             component,
             init.clone(),
@@ -266,6 +266,15 @@ impl Loader<'_> {
         Ok(Ok(SnapshotBase { index: restore_point.index, at, state, image }))
     }
 
+    /// The worker's history after the index `before`, which is in the row `first_row` (0 for the index before the first
+    /// entry).
+    async fn read_history(&self, first_row: Seq, before: OplogIndex) -> Result<History, LoadError> {
+        let range = HistoryRange { last: Seq(self.projection.last_row), first_row, before };
+        let (store, spawner) = (self.core.store.clone(), self.core.spawner.clone());
+        let page_bytes = self.core.settings.replay_page_bytes;
+        self.read_store(move |_, _| history::open(&store, &spawner, range, page_bytes)).await
+    }
+
     async fn read_store<T: Send + 'static>(
         &self,
         read: impl FnOnce(&dyn crate::storage::ports::Store, Seq) -> Result<T, StoreError> + Send + 'static,
@@ -275,8 +284,8 @@ impl Loader<'_> {
         self.core.read_store(move |store| read(store, last)).await.map_err(LoadError::Server)
     }
 
-    fn check_entry_count(&self, before: OplogIndex, found: usize) -> Result<(), LoadError> {
-        if before.plus(found as u64) == self.projection.oplog_end {
+    fn check_entry_count(&self, before: OplogIndex, found: u64) -> Result<(), LoadError> {
+        if before.plus(found) == self.projection.oplog_end {
             return Ok(());
         }
         let details = format!(

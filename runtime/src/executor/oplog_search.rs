@@ -1,10 +1,10 @@
 //! Reads pages and entries of a worker's log for operators, with the sources of queued invocations resolved.
 //!
-//! Invariant: of the log, a read has one batch of rows ([`crate::storage::ports::ROWS_BACK_BYTES`]) and one decoded row
+//! Invariant: of the log, a read has one batch of rows ([`crate::storage::ports::ROWS_BYTES`]) and one decoded row
 //! in memory. What it keeps of an entry is small, see [`OplogSearch::show`].
 
 use super::{Executor, ExecutorError, history};
-use crate::storage::ports::{LogRow, Seq, Store, StoreError};
+use crate::storage::ports::{LogRow, ROWS_BYTES, Seq, Store, StoreError};
 use golem_model::oplog::InvocationSource;
 use golem_model::oplog::codec::{self, Row};
 use golem_model::{Entry, OplogIndex, WorkerId};
@@ -148,7 +148,7 @@ fn visit_back(
 ) -> Result<(), StoreError> {
     let mut next = last;
     while next != Seq(0) {
-        let page = store.rows_back(next, PAGE_ROWS)?;
+        let page = store.rows_back(next, PAGE_ROWS, ROWS_BYTES)?;
         let Some(oldest) = page.last() else { break };
         next = oldest.prev;
         for row in page {

@@ -18,6 +18,8 @@ pub struct ExecutorSettings {
     /// Number of worker projections (a few hundred bytes each) to keep in memory. Projections that are in use or not
     /// yet written to the store are kept beyond this number.
     pub heads_cached_max: usize,
+    /// Bytes of the log that a replay reads at a time. Two such pages are in memory for each worker that is replayed.
+    pub replay_page_bytes: usize,
     /// The retry policy after a failed attempt.
     pub retry: RetryPolicy,
     /// When a worker that exports `save` and `load` is saved.
@@ -47,6 +49,7 @@ impl Default for ExecutorSettings {
             residents_max: 2_000,
             idle_after: Duration::from_mins(10),
             heads_cached_max: 50_000,
+            replay_page_bytes: 256 << 10,
             retry: RetryPolicy::default(),
             snapshots: SnapshotPolicy::default(),
         }

@@ -11,7 +11,7 @@ use super::projection::WorkerProjection;
 use super::{Executor, ExecutorParts};
 use super::{committer, panics, scheduler, snapshot};
 use crate::spawner;
-use crate::storage::ports::{Seq, Store, StoreError, StorePosition, WorkerNum};
+use crate::storage::ports::{ROWS_BYTES, Seq, Store, StoreError, StorePosition, WorkerNum};
 use golem_model::oplog::codec;
 use std::sync::Arc;
 
@@ -87,7 +87,7 @@ pub(crate) fn rebuild_ledger(store: &dyn Store, position: StorePosition) -> Resu
     ledger.counts = WorkerCounts::new(store.projection_counts()?);
     let mut next = position.derived.applied;
     loop {
-        let page = store.rows_after(next, PAGE_SIZE)?;
+        let page = store.rows_after(next, PAGE_SIZE, ROWS_BYTES)?;
         let Some(last) = page.last() else { break };
         next = last.seq;
         for row in page {
@@ -146,7 +146,7 @@ fn load_projection(store: &dyn Store, ledger: &mut Ledger, worker: WorkerNum) ->
 fn is_deleted_later(store: &dyn Store, worker: WorkerNum, from: Seq) -> Result<bool, StoreError> {
     let mut next = from;
     loop {
-        let page = store.rows_after(next, PAGE_SIZE)?;
+        let page = store.rows_after(next, PAGE_SIZE, ROWS_BYTES)?;
         let Some(last) = page.last() else { return Ok(false) };
         next = last.seq;
         let deleted = page.iter().any(|row| {

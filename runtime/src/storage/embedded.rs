@@ -235,16 +235,16 @@ impl Store for EmbeddedStore {
         self.read(writer::read_position)
     }
 
-    fn rows_back(&self, last: Seq, limit: usize) -> Result<Vec<LogRow>, StoreError> {
-        self.readers.with(|connection| reads::rows_back(&self.opener, connection, last, limit))
+    fn rows_back(&self, last: Seq, limit: usize, bytes_max: usize) -> Result<Vec<LogRow>, StoreError> {
+        self.readers.with(|connection| reads::rows_back(&self.opener, connection, last, limit, bytes_max))
     }
 
     fn row(&self, seq: Seq) -> Result<Option<LogRow>, StoreError> {
         self.read(|connection| reads::row(connection, seq))
     }
 
-    fn rows_after(&self, seq: Seq, limit: usize) -> Result<Vec<LogRow>, StoreError> {
-        self.read(|connection| reads::rows_after(connection, seq, limit))
+    fn rows_after(&self, seq: Seq, limit: usize, bytes_max: usize) -> Result<Vec<LogRow>, StoreError> {
+        self.read(|connection| reads::rows_after(connection, seq, limit, bytes_max))
     }
 
     fn projection(&self, id: &WorkerId) -> Result<Option<StoredProjection>, StoreError> {

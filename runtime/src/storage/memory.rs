@@ -3,8 +3,8 @@
 mod catalog;
 
 use super::ports::{
-    AbandonedBucket, Batch, IdempotencyRow, LogRow, ROWS_BACK_BYTES, RemovedWorker, Seq, Store, StoreError,
-    StorePosition, StoredProjection, ValueRow, WorkerNum,
+    AbandonedBucket, Batch, IdempotencyRow, LogRow, RemovedWorker, Seq, Store, StoreError, StorePosition,
+    StoredProjection, ValueRow, WorkerNum,
 };
 use catalog::CatalogData;
 use golem_model::shared::{KeySpace, ScopedKey};
@@ -310,13 +310,13 @@ impl Store for MemoryStore {
         Ok(self.data.lock().position)
     }
 
-    fn rows_back(&self, last: Seq, limit: usize) -> Result<Vec<LogRow>, StoreError> {
+    fn rows_back(&self, last: Seq, limit: usize, bytes_max: usize) -> Result<Vec<LogRow>, StoreError> {
         let data = self.data.lock();
         let mut rows: Vec<LogRow> = Vec::new();
         let mut seq = last;
         let mut bytes = 0;
         while rows.len() < limit
-            && bytes < ROWS_BACK_BYTES
+            && bytes < bytes_max
             && let Some(row) = data.log.get(&seq)
         {
             seq = row.prev;
@@ -330,8 +330,15 @@ impl Store for MemoryStore {
         Ok(self.data.lock().log.get(&seq).cloned())
     }
 
-    fn rows_after(&self, seq: Seq, limit: usize) -> Result<Vec<LogRow>, StoreError> {
-        Ok(self.data.lock().log.range(seq.next()..).take(limit).map(|(_, row)| row.clone()).collect())
+    fn rows_after(&self, seq: Seq, limit: usize, bytes_max: usize) -> Result<Vec<LogRow>, StoreError> {
+        let mut bytes = 0;
+        let fits = |row: &&LogRow| {
+            let fits = bytes < bytes_max;
+            bytes += row.body.len();
+            fits
+        };
+        let data = self.data.lock();
+        Ok(data.log.range(seq.next()..).take(limit).map(|(_, row)| row).take_while(fits).cloned().collect())
     }
 
     fn projection(&self, id: &WorkerId) -> Result<Option<StoredProjection>, StoreError> {

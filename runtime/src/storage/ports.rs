@@ -257,9 +257,9 @@ pub enum StoreError {
     },
 }
 
-/// Bytes of bodies after which [`Store::rows_back`] returns no more rows. One row may have as many bytes as an entry may
+/// A limit of bytes for reads whose rows are used one after the other. One row may have as many bytes as an entry may
 /// have, so a number of rows alone does not bound the memory of a read.
-pub const ROWS_BACK_BYTES: usize = 8 << 20;
+pub const ROWS_BYTES: usize = 1 << 20;
 
 /// The log and everything that is derived from it.
 ///
@@ -283,15 +283,15 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn position(&self) -> Result<StorePosition, StoreError>;
 
     /// A worker's rows from `last` backwards along `prev`, newest first: at most `limit`, and no more after their bodies
-    /// have [`ROWS_BACK_BYTES`]. Empty if there is no row at `last`, because the worker's rows were removed. A link to a
-    /// missing row is [`StoreError::Corrupt`].
-    fn rows_back(&self, last: Seq, limit: usize) -> Result<Vec<LogRow>, StoreError>;
+    /// have `bytes_max`. Empty if there is no row at `last`, because the worker's rows were removed. A link to a missing
+    /// row is [`StoreError::Corrupt`].
+    fn rows_back(&self, last: Seq, limit: usize, bytes_max: usize) -> Result<Vec<LogRow>, StoreError>;
 
     /// The row at `seq`, if it exists.
     fn row(&self, seq: Seq) -> Result<Option<LogRow>, StoreError>;
 
-    /// Rows after `seq` in order, at most `limit`.
-    fn rows_after(&self, seq: Seq, limit: usize) -> Result<Vec<LogRow>, StoreError>;
+    /// Rows after `seq` in order: at most `limit`, and no more after their bodies have `bytes_max`.
+    fn rows_after(&self, seq: Seq, limit: usize, bytes_max: usize) -> Result<Vec<LogRow>, StoreError>;
 
     /// A worker's projection by its id.
     fn projection(&self, id: &WorkerId) -> Result<Option<StoredProjection>, StoreError>;

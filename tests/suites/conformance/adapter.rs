@@ -106,7 +106,7 @@ impl<'a> Writer<'a> {
     pub(crate) fn with_epoch(store: &'a dyn StoreAndCatalog, epoch: Epoch) -> Self {
         let last = store.position().unwrap().last;
         let mut ends = std::collections::BTreeMap::new();
-        for row in store.rows_after(Seq(0), usize::MAX).unwrap() {
+        for row in store.rows_after(Seq(0), usize::MAX, usize::MAX).unwrap() {
             ends.insert(row.worker.0, row.seq);
         }
         Self { store, epoch, last, ends }

@@ -34,7 +34,8 @@ impl CrashedStore {
             writer.commit(workers);
             commits.push((writer.last, end_of(&wal())));
         }
-        let bodies = store.rows_after(Seq(0), 100).unwrap().into_iter().map(|row| row.body).collect();
+        let bodies =
+            store.rows_after(Seq(0), 100, usize::MAX).unwrap().into_iter().map(|row| row.body).collect();
         Self { database: fs::read(dir.join("golem.db")).unwrap(), wal: wal(), commits, bodies }
     }
 
@@ -50,7 +51,7 @@ impl CrashedStore {
     /// Checks that the store contains exactly the rows up to `last`, unchanged, and accepts new ones.
     fn check(&self, store: &EmbeddedStore, last: Seq) {
         assert_eq!(store.position().unwrap().last, last);
-        let rows = store.rows_after(Seq(0), 100).unwrap();
+        let rows = store.rows_after(Seq(0), 100, usize::MAX).unwrap();
         let bodies: Vec<_> = rows.iter().map(|row| row.body.clone()).collect();
         assert_eq!(bodies, self.bodies[..usize::try_from(last.0).unwrap()]);
         assert_eq!(store.check().unwrap().findings, [] as [String; 0]);
@@ -145,7 +146,7 @@ fn a_flipped_byte_in_a_stored_row_is_found() {
     fs::write(&path, database).unwrap();
 
     let store = EmbeddedStore::open(embedded.options()).unwrap();
-    let rows = store.rows_back(Seq(5), 10).unwrap();
+    let rows = store.rows_back(Seq(5), 10, usize::MAX).unwrap();
     let damaged: Vec<u64> =
         rows.iter().filter(|row| decode_row(&row.body).is_err()).map(|row| row.seq.0).collect();
     assert_eq!(damaged, [3]);
@@ -164,7 +165,7 @@ fn a_missing_row_is_an_error_not_an_end() {
     let path = embedded.options().dir.join("golem.db");
     rusqlite::Connection::open(&path).unwrap().execute("DELETE FROM log WHERE seq = 2", []).unwrap();
     let store = EmbeddedStore::open(embedded.options()).unwrap();
-    let error = store.rows_back(Seq(5), 10).unwrap_err();
+    let error = store.rows_back(Seq(5), 10, usize::MAX).unwrap_err();
     assert!(matches!(&error, StoreError::Corrupt { place, .. } if place == "row 2 of the log"), "{error}");
     assert!(!store.check().unwrap().findings.is_empty());
 }
@@ -284,7 +285,7 @@ fn a_store_of_format_1_is_migrated() {
         .unwrap();
     drop(connection);
     let store = EmbeddedStore::open(embedded.options()).unwrap();
-    assert_eq!(store.rows_after(Seq(0), 100).unwrap().len(), 3);
+    assert_eq!(store.rows_after(Seq(0), 100, usize::MAX).unwrap().len(), 3);
     assert_eq!(store.deleted_name_counts().unwrap(), []);
     assert!(path.with_file_name("golem.db.format-1.backup").is_file());
     assert_eq!(store.check().unwrap().findings, [] as [String; 0]);

@@ -42,7 +42,7 @@ impl FaultyStore {
 /// Checks that the store contains exactly the rows up to `last`.
 fn check_log(store: &EmbeddedStore, last: Seq) {
     assert_eq!(store.position().unwrap().last, last);
-    let rows = store.rows_after(Seq(0), usize::MAX).unwrap();
+    let rows = store.rows_after(Seq(0), usize::MAX, usize::MAX).unwrap();
     assert_eq!(rows.len() as u64, last.0);
     assert_eq!(store.check().unwrap().findings, [] as [String; 0]);
 }
@@ -244,6 +244,6 @@ fn the_memory_store_fails_at_the_chosen_commit() {
         let last = if applied { Seq(2) } else { Seq(1) };
         assert_eq!(store.recover().unwrap().last, last);
         store.commit(&nothing).unwrap();
-        assert_eq!(store.rows_after(Seq(0), 10).unwrap().len() as u64, last.0);
+        assert_eq!(store.rows_after(Seq(0), 10, usize::MAX).unwrap().len() as u64, last.0);
     }
 }

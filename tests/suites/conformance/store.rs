@@ -5,8 +5,8 @@ use crate::adapter::{
 };
 use golem_model::{Epoch, OplogIndex, ShardId, Timestamp};
 use golem_runtime::storage::ports::{
-    Batch, CatalogWrite, DeletedName, DerivedPosition, IdempotencyRow, ROWS_BACK_BYTES, RemovedWorker, Seq,
-    StoreError, StorePosition, StoredProjection, WorkerNum,
+    Batch, CatalogWrite, DeletedName, DerivedPosition, IdempotencyRow, RemovedWorker, Seq, StoreError,
+    StorePosition, StoredProjection, WorkerNum,
 };
 
 over_all_adapters! {
@@ -37,9 +37,9 @@ fn an_empty_store_has_no_rows(adapter: &dyn Adapter) {
     let store = adapter.open();
     assert_eq!(store.position().unwrap(), StorePosition::default());
     assert_eq!(store.row(Seq(1)).unwrap(), None);
-    assert_eq!(store.rows_after(Seq(0), 10).unwrap(), []);
-    assert_eq!(store.rows_back(Seq(0), 10).unwrap(), []);
-    assert_eq!(store.rows_back(Seq(5), 10).unwrap(), []);
+    assert_eq!(store.rows_after(Seq(0), 10, usize::MAX).unwrap(), []);
+    assert_eq!(store.rows_back(Seq(0), 10, usize::MAX).unwrap(), []);
+    assert_eq!(store.rows_back(Seq(5), 10, usize::MAX).unwrap(), []);
     assert_eq!(store.projection(&head(1, template(1), "a").id).unwrap(), None);
     assert_eq!(store.projection_count(None).unwrap(), 0);
     assert_eq!(store.projections_to_wake(WorkerNum(0), 10).unwrap(), []);
@@ -73,14 +73,17 @@ fn rows_come_back_as_they_were_written(adapter: &dyn Adapter) {
     written.push(large);
 
     assert_eq!(store.position().unwrap().last, Seq(written.len() as u64));
-    assert_eq!(store.rows_after(Seq(0), 1_000).unwrap(), written);
-    assert_eq!(store.rows_after(Seq(2), 3).unwrap(), written[2..5]);
-    assert_eq!(store.rows_after(Seq(written.len() as u64), 3).unwrap(), []);
+    assert_eq!(store.rows_after(Seq(0), 1_000, usize::MAX).unwrap(), written);
+    assert_eq!(store.rows_after(Seq(2), 3, usize::MAX).unwrap(), written[2..5]);
+    assert_eq!(store.rows_after(Seq(written.len() as u64), 3, usize::MAX).unwrap(), []);
     for row in &written {
         assert_eq!(store.row(row.seq).unwrap().as_ref(), Some(row));
     }
     assert!(store.syncs() >= 4);
 }
+
+/// Bytes of a large row.
+const LARGE: usize = 1 << 20;
 
 fn a_worker_is_read_backwards_along_its_links(adapter: &dyn Adapter) {
     let store = adapter.open();
@@ -89,7 +92,7 @@ fn a_worker_is_read_backwards_along_its_links(adapter: &dyn Adapter) {
     writer.commit(&[2]);
     writer.commit(&[1]);
     let seqs = |last, limit| -> Vec<u64> {
-        store.rows_back(last, limit).unwrap().iter().map(|row| row.seq.0).collect()
+        store.rows_back(last, limit, usize::MAX).unwrap().iter().map(|row| row.seq.0).collect()
     };
     assert_eq!(seqs(Seq(6), 10), [6, 3, 1]);
     assert_eq!(seqs(Seq(6), 2), [6, 3]);
@@ -98,17 +101,25 @@ fn a_worker_is_read_backwards_along_its_links(adapter: &dyn Adapter) {
     assert_eq!(seqs(Seq(5), 0), [] as [u64; 0]);
 
     // Large rows are read a few at a time; the last one of them continues the chain.
+    let few = |last| -> Vec<u64> {
+        let rows = store.rows_back(last, 10, 2 * LARGE).unwrap();
+        rows.iter().map(|row| row.seq.0).collect()
+    };
     let mut prev = writer.end(3);
     let first = writer.last.next().0;
     for seq in first..first + 4 {
         let mut large = row(Seq(seq), 3, prev, writer.epoch);
-        large.body = vec![0xA5; ROWS_BACK_BYTES / 2];
+        large.body = vec![0xA5; LARGE];
         store.commit(&Batch { rows: vec![large], ..Batch::default() }).unwrap();
         prev = Seq(seq);
     }
-    assert_eq!(seqs(prev, 10), [first + 3, first + 2]);
-    assert_eq!(seqs(Seq(first + 1), 10), [first + 1, first]);
-    assert_eq!(seqs(Seq(first), 10), [first, 4]);
+    assert_eq!(few(prev), [first + 3, first + 2]);
+    assert_eq!(few(Seq(first + 1)), [first + 1, first]);
+    assert_eq!(few(Seq(first)), [first, 4]);
+    let after = |seq, bytes_max| store.rows_after(Seq(seq), 10, bytes_max).unwrap();
+    assert_eq!(after(first - 1, 2 * LARGE).last().map(|row| row.seq.0), Some(first + 1));
+    assert_eq!(after(first + 1, 2 * LARGE).last().map(|row| row.seq.0), Some(first + 3));
+    assert_eq!(after(first, 1).len(), 1, "a row that is larger than the limit is read alone");
 }
 
 fn rows_must_follow_the_last_one_without_gaps(adapter: &dyn Adapter) {
@@ -129,7 +140,7 @@ fn rows_must_follow_the_last_one_without_gaps(adapter: &dyn Adapter) {
         assert_eq!(store.position().unwrap().last, Seq(2), "{seqs:?}");
     }
     store.commit(&batch(&[3, 4])).unwrap();
-    assert_eq!(store.rows_after(Seq(0), 10).unwrap().len(), 4);
+    assert_eq!(store.rows_after(Seq(0), 10, usize::MAX).unwrap().len(), 4);
 }
 
 fn a_batch_of_an_old_epoch_is_refused(adapter: &dyn Adapter) {
@@ -365,17 +376,18 @@ fn removed_workers_are_swept_once_derived_has_passed_them(adapter: &dyn Adapter)
 
     // The rows must stay readable until the derived tables include them, because recovery derives the tables again.
     assert!(!store.run_maintenance(100).unwrap());
-    assert_eq!(store.rows_back(Seq(5), 100).unwrap().len(), 3);
+    assert_eq!(store.rows_back(Seq(5), 100, usize::MAX).unwrap().len(), 3);
 
     let derived = DerivedPosition { applied: Seq(6), worker_num_max: 2 };
     store.commit(&Batch { derived: Some(derived), ..Batch::default() }).unwrap();
     tidy_all(&*store, 100);
-    let left: Vec<_> = store.rows_after(Seq(0), 100).unwrap().iter().map(|row| row.seq.0).collect();
+    let left: Vec<_> =
+        store.rows_after(Seq(0), 100, usize::MAX).unwrap().iter().map(|row| row.seq.0).collect();
     assert_eq!(left, [2, 4, 6]);
-    assert_eq!(store.rows_back(Seq(5), 100).unwrap(), []);
+    assert_eq!(store.rows_back(Seq(5), 100, usize::MAX).unwrap(), []);
     assert_eq!(store.idempotency_row(WorkerNum(1), [1; 16]).unwrap(), None);
     assert_eq!(store.idempotency_row(WorkerNum(2), [1; 16]).unwrap(), Some(idempotency_row(2, 1, 2, 4)));
-    assert_eq!(store.rows_back(Seq(6), 100).unwrap().len(), 3);
+    assert_eq!(store.rows_back(Seq(6), 100, usize::MAX).unwrap().len(), 3);
 }
 
 fn positions_are_not_reused_after_the_last_rows_are_swept(adapter: &dyn Adapter) {
@@ -386,7 +398,7 @@ fn positions_are_not_reused_after_the_last_rows_are_swept(adapter: &dyn Adapter)
         let derived = Some(DerivedPosition { applied: Seq(4), worker_num_max: 2 });
         store.commit(&Batch { removed: vec![removed(2, 4, None)], derived, ..Batch::default() }).unwrap();
         tidy_all(&*store, 100);
-        assert_eq!(store.rows_after(Seq(0), 100).unwrap().len(), 1);
+        assert_eq!(store.rows_after(Seq(0), 100, usize::MAX).unwrap().len(), 1);
         assert_eq!(store.position().unwrap().last, Seq(4));
     }
     let store = adapter.open();
@@ -394,7 +406,8 @@ fn positions_are_not_reused_after_the_last_rows_are_swept(adapter: &dyn Adapter)
     let mut writer = Writer::new(&*store);
     writer.commit(&[1]);
     assert_eq!(store.position().unwrap().last, Seq(5));
-    let chain: Vec<_> = store.rows_back(Seq(5), 10).unwrap().iter().map(|row| row.seq.0).collect();
+    let chain: Vec<_> =
+        store.rows_back(Seq(5), 10, usize::MAX).unwrap().iter().map(|row| row.seq.0).collect();
     assert_eq!(chain, [5, 1]);
 }
 
@@ -410,18 +423,18 @@ fn sweeping_goes_in_slices(adapter: &dyn Adapter) {
     let mut before = 20;
     let mut slices = 0;
     while store.run_maintenance(3).unwrap() {
-        let left = store.rows_after(Seq(0), 100).unwrap().len();
+        let left = store.rows_after(Seq(0), 100, usize::MAX).unwrap().len();
         assert!(before - left <= 3, "{before} rows, then {left}");
         // The remaining rows of a worker form a complete chain.
         if left > 10 {
-            assert_eq!(store.rows_back(Seq(left as u64 - 10), 100).unwrap().len(), left - 10);
+            assert_eq!(store.rows_back(Seq(left as u64 - 10), 100, usize::MAX).unwrap().len(), left - 10);
         }
         before = left;
         slices += 1;
         assert!(slices < 100, "tidy never finishes");
     }
     assert!(slices >= 9, "{slices} slices");
-    assert_eq!(store.rows_after(Seq(0), 100).unwrap(), []);
+    assert_eq!(store.rows_after(Seq(0), 100, usize::MAX).unwrap(), []);
     assert_eq!(store.idempotency_row(WorkerNum(2), [9; 16]).unwrap(), None);
 }
 
@@ -438,11 +451,11 @@ fn everything_is_there_after_a_restart(adapter: &dyn Adapter) {
             ..writer.batch(&[1])
         };
         store.commit(&batch).unwrap();
-        store.rows_after(Seq(0), 10).unwrap()
+        store.rows_after(Seq(0), 10, usize::MAX).unwrap()
     };
     let store = adapter.open();
     assert_eq!(store.position().unwrap(), StorePosition { last: Seq(4), derived });
-    assert_eq!(store.rows_after(Seq(0), 10).unwrap(), rows);
+    assert_eq!(store.rows_after(Seq(0), 10, usize::MAX).unwrap(), rows);
     assert_eq!(store.projection_by_num(WorkerNum(1)).unwrap(), Some(head(1, template(1), "a")));
     assert_eq!(store.idempotency_row(WorkerNum(1), [1; 16]).unwrap(), Some(idempotency_row(1, 1, 1, 3)));
     // An owner from before the restart is fenced.
@@ -460,7 +473,7 @@ fn reads_beside_commits_see_whole_batches(adapter: &dyn Adapter) {
                 loop {
                     let last = store.position().unwrap().last;
                     assert_eq!(last.0 % 3, 0, "half a batch is visible");
-                    let chain = store.rows_back(last, usize::MAX).unwrap();
+                    let chain = store.rows_back(last, usize::MAX, usize::MAX).unwrap();
                     assert_eq!(chain.len() as u64, last.0 / 3);
                     if last.0 == 3 * BATCHES {
                         break;

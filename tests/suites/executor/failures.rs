@@ -3,9 +3,10 @@
 //! A panic is injected through a port: the store, the template service, or the admission of workers.
 
 use crate::node::{Node, TEMPLATE, Templates, sleep};
-use golem_model::oplog::{FailureCause, InvocationSource};
+use golem_model::oplog::{FailureCause, InvocationSource, RevertReason};
 use golem_model::{
-    Entry, FailureOptions, IdempotencyKey, OnFailure, Timestamp, Value, WorkerId, WorkerName, WorkerStatus,
+    Entry, FailureOptions, IdempotencyKey, OnFailure, OplogIndex, Timestamp, Value, WorkerId, WorkerName,
+    WorkerStatus,
 };
 use golem_runtime::executor::{ExecutorError, KeyState, WorkerSpec};
 use golem_runtime::storage::memory::FaultKind;
@@ -45,31 +46,38 @@ async fn workers_are_not_counted_while_the_store_recovers() {
     node.stop().await;
 }
 
-/// A worker's projection says that its last invocation has ended; replay finds an earlier one that has not. Before, the
+/// A worker's projection says that its last invocation has ended; for replay, a revert has removed the end. Before, the
 /// task loaded and replayed the worker again and again, and the caller waited forever.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_whose_projection_and_replay_disagree_is_paused() {
-    let at = Timestamp::from_nanos(2);
-    let started = |key: &str| Entry::InvocationStarted {
-        at,
-        key: IdempotencyKey::new(key).unwrap(),
-        source: InvocationSource::Inline { function: guests::SLEEP.into(), params: sleep(0, None).params },
-    };
-    let entries = |created| {
-        vec![created, started("first"), started("second"), Entry::InvocationCompleted { at, result: None }]
-    };
+    let completed = |at| Entry::InvocationCompleted { at, result: None };
+    let revert = |at| Entry::Revert { at, from: OplogIndex(3), reason: RevertReason::Jump };
+    let recorded = "no unfinished invocation, according to the worker's projection";
+    let requested = "the unfinished invocation first, according to replay";
+    check_paused(|at| vec![started("first"), completed(at), revert(at)], recorded, requested).await;
+    // An invocation begins although another one has not ended.
+    let (recorded, requested) = ("the invocation second of", "wasi:clocks/monotonic-clock#now()");
+    check_paused(|at| vec![started("first"), started("second"), completed(at)], recorded, requested).await;
+}
+
+fn started(key: &str) -> Entry {
+    let source = InvocationSource::Inline { function: guests::SLEEP.into(), params: sleep(0, None).params };
+    Entry::InvocationStarted { at: Timestamp::from_nanos(2), key: IdempotencyKey::new(key).unwrap(), source }
+}
+
+/// Checks that a worker with these entries after its creation is paused with a divergence, and is not loaded again.
+async fn check_paused(entries: impl Fn(Timestamp) -> Vec<Entry>, recorded: &str, requested: &str) {
+    let entries = |created| [vec![created], entries(Timestamp::from_nanos(2))].concat();
     let (node, worker) = Node::with_log("w", entries).await;
     let reply = node.invoke(&worker, sleep(0, Some("third"))).await.unwrap();
-    let Err(ExecutorError::InvocationFailed { cause: FailureCause::Diverged { recorded, requested, .. } }) =
-        reply
+    let Err(ExecutorError::InvocationFailed {
+        cause: FailureCause::Diverged { recorded: found, requested: asked, .. },
+    }) = reply
     else {
         panic!("{reply:?}");
     };
-    assert!(
-        recorded.contains("no unfinished invocation, according to the worker's projection"),
-        "{recorded}"
-    );
-    assert!(requested.contains("the unfinished invocation first, according to replay"), "{requested}");
+    assert!(found.contains(recorded), "{found}");
+    assert!(asked.contains(requested), "{asked}");
 
     // Accepted work stays, and is not retried either: the worker is paused until an operator acts.
     node.executor.enqueue(&worker, sleep(0, Some("fourth"))).await.unwrap();

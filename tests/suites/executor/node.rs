@@ -156,7 +156,7 @@ impl Node {
 
     /// Starts with changed settings.
     pub(crate) async fn with(change: impl FnOnce(&mut ExecutorSettings)) -> Self {
-        let mut settings = ExecutorSettings::default();
+        let mut settings = settings();
         change(&mut settings);
         Self::new(MemoryStore::new(), settings).await
     }
@@ -188,7 +188,7 @@ impl Node {
         });
         let batch = Batch { fences: vec![(shard, epoch)], rows: rows.collect(), ..Batch::default() };
         store.commit(&batch).unwrap();
-        (Self::new(store, ExecutorSettings::default()).await, id)
+        (Self::new(store, settings()).await, id)
     }
 
     async fn new(store: MemoryStore, settings: ExecutorSettings) -> Self {
@@ -350,7 +350,7 @@ impl Node {
 
     /// The durable inbox events, of all workers.
     pub(crate) fn inbox_events(&self) -> Vec<InboxEvent> {
-        let rows = self.store.rows_after(Seq(0), 10_000).unwrap();
+        let rows = self.store.rows_after(Seq(0), 10_000, usize::MAX).unwrap();
         let rows = rows.iter().map(|row| decode_row(&row.body).unwrap());
         rows.filter_map(|row| match row {
             Row::InboxEvent(event) => Some(event),
@@ -376,4 +376,9 @@ impl Node {
     pub(crate) async fn stop(self) {
         self.executor.shutdown().await;
     }
+}
+
+/// The default settings, but a replay reads one row at a time.
+fn settings() -> ExecutorSettings {
+    ExecutorSettings { replay_page_bytes: 1, ..ExecutorSettings::default() }
 }

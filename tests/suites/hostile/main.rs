@@ -3,21 +3,24 @@
 //!
 //! | module | attacks |
 //! |---|---|
+//! | `histories` | workers whose recovery reads a long log, or large answers |
 //! | `logs` | output that is larger than the server's memory |
 //! | `oplogs` | oplogs with large values |
 //! | `uploads` | components that are small on disk and large when they are described |
 
 #![expect(clippy::unwrap_used, reason = "in a test, the location of a panic is the message")]
 
+mod histories;
 mod logs;
 mod oplogs;
 mod uploads;
 
 use golem_tests::guests;
-use golem_tests::process::{peak_resident_bytes, resident_bytes};
+use golem_tests::process::{peak_resident_bytes, reset_peak_resident_bytes, resident_bytes};
 use golem_tests::rest::Api;
 use golem_tests::server::{Server, ServerOptions};
 use serde_json::json;
+use std::path::Path;
 use tempfile::TempDir;
 
 /// A server, an attacker, and a victim with a worker.
@@ -59,6 +62,12 @@ impl Attack {
         assert_eq!(value, json!(self.calls));
     }
 
+    /// Forgets the memory that the server has had so far.
+    fn begin_measurement(&mut self) {
+        reset_peak_resident_bytes(self.server.pid());
+        self.resident_before = resident_bytes(self.server.pid());
+    }
+
     /// Checks that the server never had more than this much memory beyond its memory before the attack.
     fn assert_grown_at_most(&self, bytes: u64) {
         let grown = peak_resident_bytes(self.server.pid()).saturating_sub(self.resident_before);
@@ -71,8 +80,14 @@ impl Attack {
     }
 
     /// Restarts the server on the same data.
-    async fn restart(mut self) -> Self {
+    async fn restart(self) -> Self {
+        self.restart_after(|_| ()).await
+    }
+
+    /// Restarts the server on the same data, which `change` changes in between.
+    async fn restart_after(mut self, change: impl FnOnce(&Path)) -> Self {
         assert!(self.server.stop().await.success());
+        change(self.options.data());
         self.server = self.options.start().await;
         let address = self.server.api().address();
         self.attacker = Api::new(address, self.attacker.token());

@@ -1,9 +1,7 @@
 //! Queries of rows, projections and index entries.
 
 use super::connection::{Opener, signed, unsigned};
-use crate::storage::ports::{
-    IdempotencyRow, LogRow, ROWS_BACK_BYTES, Seq, StoreError, StoredProjection, WorkerNum,
-};
+use crate::storage::ports::{IdempotencyRow, LogRow, Seq, StoreError, StoredProjection, WorkerNum};
 use golem_model::{Epoch, ProjectId, ShardId, TemplateId, Timestamp, WorkerId, WorkerName};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Row};
@@ -16,11 +14,24 @@ pub(super) fn row(connection: &Connection, seq: Seq) -> rusqlite::Result<Option<
     connection.prepare_cached(&format!("{ROW} WHERE seq = ?"))?.query_row([signed(seq.0)], log_row).optional()
 }
 
-pub(super) fn rows_after(connection: &Connection, seq: Seq, limit: usize) -> rusqlite::Result<Vec<LogRow>> {
-    connection
-        .prepare_cached(&format!("{ROW} WHERE seq > ? ORDER BY seq LIMIT ?"))?
-        .query_map([signed(seq.0), sql_limit(limit)], log_row)?
-        .collect()
+pub(super) fn rows_after(
+    connection: &Connection,
+    seq: Seq,
+    limit: usize,
+    bytes_max: usize,
+) -> rusqlite::Result<Vec<LogRow>> {
+    let mut statement = connection.prepare_cached(&format!("{ROW} WHERE seq > ? ORDER BY seq LIMIT ?"))?;
+    let mut found = statement.query([signed(seq.0), sql_limit(limit)])?;
+    let mut rows = Vec::new();
+    let mut bytes = 0;
+    while bytes < bytes_max
+        && let Some(row) = found.next()?
+    {
+        let row = log_row(row)?;
+        bytes += row.body.len();
+        rows.push(row);
+    }
+    Ok(rows)
 }
 
 /// Reads in one transaction. A worker's rows are removed from the last to the first, so a snapshot that contains a row
@@ -30,6 +41,7 @@ pub(super) fn rows_back(
     connection: &Connection,
     last: Seq,
     limit: usize,
+    bytes_max: usize,
 ) -> Result<Vec<LogRow>, StoreError> {
     let failed = |error| opener.store_error("read", error);
     let snapshot = connection.unchecked_transaction().map_err(failed)?;
@@ -37,7 +49,7 @@ pub(super) fn rows_back(
     let mut statement = snapshot.prepare_cached(&format!("{ROW} WHERE seq = ?")).map_err(failed)?;
     let mut seq = last;
     let mut bytes = 0;
-    while rows.len() < limit && bytes < ROWS_BACK_BYTES && seq != Seq(0) {
+    while rows.len() < limit && bytes < bytes_max && seq != Seq(0) {
         let found = statement.query_row([signed(seq.0)], log_row).optional().map_err(failed)?;
         match (found, rows.last()) {
             (None, None) => break,
