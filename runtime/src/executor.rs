@@ -36,12 +36,14 @@ mod position;
 mod progress;
 mod projection;
 mod queue;
+mod residency;
 mod retry;
 mod scheduler;
 mod settings;
 mod snapshot;
 mod startup;
 mod update;
+mod wakes;
 mod worker_calls;
 mod worker_task;
 

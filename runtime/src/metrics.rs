@@ -37,6 +37,8 @@ pub struct MetricsSample {
     pub store_syncs: u64,
     /// Number of answers that wait for a commit.
     pub answers_waiting: usize,
+    /// Number of workers that are to be woken and are not in memory yet.
+    pub wakes_waiting: usize,
     /// Number of workers; `None` if the store could not be read.
     pub workers: Option<u64>,
     /// Number of templates.
@@ -188,6 +190,11 @@ impl Collector for MetricsCollector {
                 "golem_answers_waiting",
                 "Answers that wait for a commit",
                 gauge_value(sample.answers_waiting as u64),
+            ),
+            (
+                "golem_workers_to_wake",
+                "Workers that are to be woken and are not in memory yet",
+                gauge_value(sample.wakes_waiting as u64),
             ),
             ("golem_templates", "Templates", gauge_value(sample.templates as u64)),
             (

@@ -178,12 +178,7 @@ pub(super) async fn recover_store(core: &Arc<Core>, failure: &Failure) -> bool {
                 core.run_actions(&mut state);
                 drop(state);
                 tracing::info!("the store can be used again");
-                let core_of_task = core.clone();
-                core.spawn(async move {
-                    if let Err(error) = startup::wake_all(&core_of_task).await {
-                        tracing::error!(%error, "cannot find the workers that have something to do");
-                    }
-                });
+                core.spawn_wake_all();
                 return true;
             }
             Err(error) => {
@@ -211,6 +206,7 @@ fn discard_all(core: &Arc<Core>, reason: &Arc<str>) {
         state.idle.clear();
         state.scheduler = super::scheduler::Scheduler::default();
         state.acceptances = super::progress::AcceptanceQueue::default();
+        state.wakes = super::wakes::WakeQueue::default();
         // Nothing may read this ledger any more. Replacing it with an empty one makes sure of that.
         let empty = super::ledger::Ledger::new(crate::storage::ports::StorePosition::default(), &[]);
         state.ledger = empty.after(&state.ledger);

@@ -11,24 +11,26 @@ use super::panics::StateGuard;
 use super::position::Position;
 use super::progress::AcceptanceQueue;
 use super::projection::WorkerProjection;
+use super::residency::ResidentPermits;
+pub(crate) use super::residency::{ResidentInstance, ResidentPermit};
 use super::scheduler::{self, Scheduler};
 use super::settings::{Deduplication, ExecutorSettings};
+use super::wakes::{self, WakeQueue};
 use super::worker_task;
 use super::{ExecutorMetrics, ExecutorParts, HostAuthorization, TemplateLookup, WorkerAdmission};
 use crate::entropy::Entropy;
 use crate::spawner::{self, Spawner};
 use crate::storage::ports::{ContentStore, Seq, Store, StoreError, StoredProjection, WorkerNum};
+use golem_host::InterruptHandle;
 use golem_host::ports::Clock;
-use golem_host::{Instance, InterruptHandle};
 use golem_model::{Invocation, OplogIndex, Value, WorkerId};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 /// The reply to an invocation: its result, or the error for the caller.
 pub(crate) type Reply = Result<Option<Value>, ExecutorError>;
@@ -91,6 +93,8 @@ pub(crate) struct WorkerSlot {
     pub(crate) has_task: bool,
     /// Set when the worker must continue although its projection says that it waits.
     pub(crate) woken: bool,
+    /// Held by a task that was woken, until it has an instance or nothing to do.
+    pub(crate) wake_permit: Option<OwnedSemaphorePermit>,
     /// Interrupts the running guest.
     pub(crate) interrupt_handle: Option<InterruptHandle>,
     /// Requests that wait until the task has settled its present work. Dropping a sender completes its request.
@@ -104,36 +108,6 @@ pub(crate) struct WorkerSlot {
     /// Recent answers by call. A caller in memory reads an answer here, without waiting for a commit and without
     /// reading the store.
     pub(crate) recent_answers: BTreeMap<u64, Arc<[u8]>>,
-}
-
-/// An instance in memory, with its resident permit.
-pub(crate) struct ResidentInstance {
-    pub(crate) instance: Box<Instance>,
-    pub(crate) interrupt_handle: InterruptHandle,
-    /// Held for its `Drop`.
-    #[expect(dead_code, reason = "releases the permit when the instance is dropped")]
-    pub(crate) permit: ResidentPermit,
-}
-
-impl std::fmt::Debug for ResidentInstance {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ResidentInstance").finish_non_exhaustive()
-    }
-}
-
-/// Permission to keep one instance in memory. Dropping it releases the permission.
-#[derive(Debug)]
-pub(crate) struct ResidentPermit {
-    core: std::sync::Weak<Core>,
-}
-
-impl Drop for ResidentPermit {
-    fn drop(&mut self) {
-        if let Some(core) = self.core.upgrade() {
-            core.metrics.residents.fetch_sub(1, Ordering::Relaxed);
-            core.resident_freed.notify_one();
-        }
-    }
 }
 
 /// What to do once a row is durable.
@@ -206,7 +180,9 @@ pub(crate) struct State {
     pub(crate) closing: bool,
     /// Idle instances, the longest idle first.
     pub(crate) idle: BTreeSet<(u64, WorkerNum)>,
-    idle_counter: u64,
+    pub(crate) idle_counter: u64,
+    /// Workers to wake whose projections may have to be loaded first.
+    pub(crate) wakes: WakeQueue,
 }
 
 impl State {
@@ -223,7 +199,11 @@ pub(crate) struct Core {
     /// Notified when the committer has something to do.
     pub(crate) commit_needed: Notify,
     pub(crate) timers_changed: Notify,
-    pub(crate) resident_freed: Notify,
+    /// Notified when a worker is to be woken.
+    pub(crate) wakes_changed: Notify,
+    /// Permits of workers that were woken and have no instance yet.
+    pub(crate) wake_permits: Arc<Semaphore>,
+    pub(crate) residents: ResidentPermits,
     /// Changes whenever a promise may have changed.
     pub(crate) promises_changed: watch::Sender<u64>,
     pub(crate) store: Arc<dyn Store>,
@@ -267,10 +247,13 @@ impl Core {
                 closing: false,
                 idle: BTreeSet::new(),
                 idle_counter: 0,
+                wakes: WakeQueue::default(),
             }),
             commit_needed: Notify::new(),
             timers_changed: Notify::new(),
-            resident_freed: Notify::new(),
+            wakes_changed: Notify::new(),
+            wake_permits: Arc::new(Semaphore::new(wakes::WAKES_MAX)),
+            residents: ResidentPermits::new(parts.settings.residents_max, parts.metrics.clone()),
             promises_changed: watch::Sender::new(0),
             store: parts.store,
             snapshots: parts.snapshots,
@@ -393,53 +376,6 @@ impl Core {
         }
     }
 
-    /// Makes the worker continue, whatever it waits for. Loads its projection first if necessary.
-    pub(crate) fn wake(self: &Arc<Self>, state: &mut State, worker: WorkerNum) {
-        self.promises_changed.send_modify(|version| *version += 1);
-        if state.ledger.projection(worker).is_some() {
-            Self::slot(state, worker).woken = true;
-            self.spawn_if_idle(state, worker);
-            return;
-        }
-        if state.ledger.is_removed(worker) || state.stopping {
-            return;
-        }
-        let core = self.clone();
-        self.spawn(async move {
-            if let Err(error) = core.load_and_wake(worker).await {
-                tracing::warn!(worker = %worker, %error, "cannot wake a worker; it is woken when the store can be used again");
-            }
-        });
-    }
-
-    async fn load_and_wake(self: &Arc<Self>, worker: WorkerNum) -> Result<(), ExecutorError> {
-        loop {
-            let evictions = {
-                let state = self.lock();
-                Self::check_available(&state)?;
-                state.ledger.evictions()
-            };
-            let Some(stored) = self.read_store(move |store| store.projection_by_num(worker)).await? else {
-                return Ok(());
-            };
-            let projection = self.decode_projection(stored).await?;
-            let mut state = self.lock();
-            if state.ledger.projection(worker).is_none() {
-                if state.ledger.evictions() != evictions {
-                    // The data that was read may be stale: read it again.
-                    continue;
-                }
-                state.ledger.load(projection);
-                self.run_actions(&mut state);
-            }
-            if state.ledger.projection(worker).is_some() {
-                Self::slot(&mut state, worker).woken = true;
-                self.spawn_if_idle(&mut state, worker);
-            }
-            return Ok(());
-        }
-    }
-
     /// Finds a worker and loads its projection into memory.
     ///
     /// The number is only valid as long as the caller finds the projection when it takes the lock again: the projection
@@ -513,25 +449,6 @@ impl Core {
         }
     }
 
-    /// Keeps an idle instance in memory for the next invocation.
-    pub(crate) fn park_idle(state: &mut State, worker: WorkerNum, resident: ResidentInstance) {
-        state.idle_counter += 1;
-        let since = state.idle_counter;
-        state.idle.insert((since, worker));
-        let slot = Self::slot(state, worker);
-        slot.idle_since = since;
-        slot.idle_instance = Some(resident);
-    }
-
-    /// Takes the worker's idle instance out of the idle set.
-    pub(crate) fn take_idle(state: &mut State, worker: WorkerNum) -> Option<ResidentInstance> {
-        let slot = state.slots.get_mut(&worker)?;
-        let resident = slot.idle_instance.take()?;
-        let since = slot.idle_since;
-        state.idle.remove(&(since, worker));
-        Some(resident)
-    }
-
     /// Removes a slot that holds nothing beyond what the log has.
     pub(crate) fn remove_slot_if_empty(state: &mut State, worker: WorkerNum) {
         let logged = state.ledger.projection(worker).is_some_and(|projection| projection.current.is_some());
@@ -551,38 +468,6 @@ impl Core {
         });
         if empty {
             state.slots.remove(&worker);
-        }
-    }
-
-    /// Acquires permission to keep an instance in memory. If none is free, evicts the longest idle instance; if no
-    /// instance is idle, waits until one leaves memory. Returns `None` when the executor stops.
-    pub(crate) async fn acquire_resident_permit(self: &Arc<Self>) -> Option<ResidentPermit> {
-        let most = i64::try_from(self.settings.residents_max).unwrap_or(i64::MAX);
-        loop {
-            let left = self.resident_freed.notified();
-            let evicted = {
-                let mut state = self.lock();
-                if self.metrics.residents.load(Ordering::Relaxed) < most {
-                    self.metrics.residents.fetch_add(1, Ordering::Relaxed);
-                    return Some(ResidentPermit { core: Arc::downgrade(self) });
-                }
-                match state.idle.first().copied() {
-                    Some((_, worker)) => {
-                        let evicted = Self::take_idle(&mut state, worker);
-                        Self::remove_slot_if_empty(&mut state, worker);
-                        evicted
-                    }
-                    None => None,
-                }
-            };
-            // `evicted` is dropped outside the lock, because dropping an instance releases memory and takes time.
-            if evicted.is_none() {
-                tokio::select! {
-                    biased;
-                    () = self.stop.cancelled() => return None,
-                    () = left => {}
-                }
-            }
         }
     }
 }

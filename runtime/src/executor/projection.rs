@@ -391,6 +391,12 @@ impl WorkerProjection {
         (self.id.clone(), promises)
     }
 
+    /// Returns the promises of other workers that the worker waits for.
+    pub(crate) fn foreign_awaited_promises(&self) -> Vec<PromiseId> {
+        let awaited = self.waiting.iter().flat_map(|waiting| &waiting.promises);
+        awaited.filter(|promise| promise.worker != self.id).cloned().collect()
+    }
+
     /// Ends the wait if it includes this promise or call of the worker itself.
     fn stop_waiting_for(&mut self, promise: OplogIndex) {
         let own = |waited: &PromiseId| waited.worker == self.id && waited.index == promise;

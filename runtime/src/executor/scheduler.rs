@@ -19,6 +19,8 @@ const SLEEP_MAX: Duration = Duration::from_secs(1);
 pub(crate) enum TimerEvent {
     /// Sets or clears a worker's timer.
     Set(WorkerNum, Option<Timestamp>),
+    /// Sets a worker's timer, unless it has one.
+    SetIfNone(WorkerNum, Timestamp),
     /// Time has passed.
     Tick,
 }
@@ -44,6 +46,8 @@ impl Scheduler {
                 }
                 Vec::new()
             }
+            TimerEvent::SetIfNone(worker, _) if self.by_worker.contains_key(&worker) => Vec::new(),
+            TimerEvent::SetIfNone(worker, at) => self.step(now, TimerEvent::Set(worker, Some(at))),
             TimerEvent::Tick => {
                 let mut woken = Vec::new();
                 while let Some((at, worker)) = self.by_time.first().copied().filter(|(at, _)| *at <= now) {
@@ -116,11 +120,14 @@ mod tests {
         {
             assert!(scheduler.step(at(0), TimerEvent::Set(worker, time)).is_empty());
         }
+        scheduler.step(at(0), TimerEvent::SetIfNone(b, at(1)));
+        scheduler.step(at(0), TimerEvent::SetIfNone(WorkerNum(4), at(40)));
         assert_eq!(scheduler.next_due(), Some(at(3)));
         assert_eq!(scheduler.step(at(2), TimerEvent::Tick), []);
         assert_eq!(scheduler.step(at(6), TimerEvent::Tick), [b]);
         assert_eq!(scheduler.step(at(20), TimerEvent::Tick), [a]);
         assert_eq!(scheduler.step(at(30), TimerEvent::Tick), []);
+        assert_eq!(scheduler.step(at(40), TimerEvent::Tick), [WorkerNum(4)]);
         assert_eq!(scheduler.next_due(), None);
     }
 }

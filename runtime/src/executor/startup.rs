@@ -8,15 +8,19 @@ use super::error::{ExecutorError, StartError};
 use super::history;
 use super::ledger::{Ledger, StepError, WorkerCounts};
 use super::projection::WorkerProjection;
+use super::wakes::{self, Wake};
 use super::{Executor, ExecutorParts};
 use super::{committer, panics, scheduler, snapshot};
 use crate::spawner;
 use crate::storage::ports::{ROWS_BYTES, Seq, Store, StoreError, StorePosition, WorkerNum};
 use golem_model::oplog::codec;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Number of rows or projections that are read at a time.
 const PAGE_SIZE: usize = 1_000;
+/// Delay before the search for workers with work is continued after an error of the store.
+const SEARCH_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl Executor {
     /// Takes the store's shards and continues where the last process stopped or crashed.
@@ -36,9 +40,8 @@ impl Executor {
         core.spawn(panics::supervise(core.clone(), "the scheduler", scheduler::run));
         core.spawn(panics::supervise(core.clone(), "the eviction of idle instances", evict_idle));
         core.spawn(panics::supervise(core.clone(), "the sweep of images", snapshot::sweep_images));
-        if let Err(error) = wake_all(&core).await {
-            tracing::error!(%error, "cannot find the workers that have something to do");
-        }
+        core.spawn(panics::supervise(core.clone(), "the queue of workers to wake", wakes::run));
+        core.spawn_wake_all();
         Ok(Self { core })
     }
 
@@ -70,7 +73,7 @@ impl Executor {
             }
         }
         self.core.stop.cancel();
-        self.core.resident_freed.notify_waiters();
+        self.core.residents.close();
         self.core.tasks.close();
         self.core.tasks.wait().await;
         self.core.lock().closing = true;
@@ -162,38 +165,64 @@ fn is_deleted_later(store: &dyn Store, worker: WorkerNum, from: Seq) -> Result<b
     }
 }
 
-/// Wakes every worker that has something to do, and schedules the workers that wait for a time.
-pub(crate) async fn wake_all(core: &Arc<Core>) -> Result<(), ExecutorError> {
+/// Queues every worker that has something to do, and schedules the workers that wait for a time. Tries again while the
+/// store cannot be read, until all in-memory state is discarded: the recovery begins another search.
+pub(crate) async fn wake_all(core: &Arc<Core>, generation: u64) {
     // Workers whose projections were loaded by folding the end of the log.
     {
         let mut state = core.lock();
         for worker in state.ledger.workers_to_wake() {
-            core.wake(&mut state, worker);
+            core.wake_later(&mut state, worker, Wake::IfReady);
         }
     }
     let mut after = WorkerNum(0);
     loop {
-        let page = core.read_store(move |store| store.projections_to_wake(after, PAGE_SIZE)).await?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after = last.worker;
-        let mut state = core.lock();
-        Core::check_available(&state)?;
-        for stored in page {
-            if state.ledger.projection(stored.worker).is_some() || state.ledger.is_removed(stored.worker) {
-                continue;
-            }
-            if stored.active {
-                core.wake(&mut state, stored.worker);
-            } else if let Some(at) = stored.wake_at {
-                // Its projection stays in the store until then, so a sleeping worker costs only a timer.
-                let due = state
-                    .scheduler
-                    .step(core.clock.now(), scheduler::TimerEvent::Set(stored.worker, Some(at)));
-                debug_assert!(due.is_empty(), "setting a timer makes no worker due");
-                core.timers_changed.notify_one();
+        match wake_page(core, generation, after).await {
+            Ok(Some(last)) => after = last,
+            Ok(None) => return,
+            Err(error) => {
+                tracing::error!(%error, "cannot find the workers that have something to do; the search is continued");
+                tokio::select! {
+                    biased;
+                    () = core.stop.cancelled() => return,
+                    () = core.clock.sleep_until(core.clock.elapsed() + SEARCH_RETRY_AFTER) => {}
+                }
             }
         }
     }
+}
+
+/// Queues and schedules the workers of one page. Returns the last worker on it, or `None` if it was the last page.
+async fn wake_page(
+    core: &Arc<Core>,
+    generation: u64,
+    after: WorkerNum,
+) -> Result<Option<WorkerNum>, ExecutorError> {
+    if core.lock().generation != generation {
+        return Ok(None);
+    }
+    let page = core.read_store(move |store| store.projections_to_wake(after, PAGE_SIZE)).await?;
+    let mut state = core.lock();
+    if state.generation != generation || state.stopping {
+        return Ok(None);
+    }
+    for stored in &page {
+        if state.ledger.projection(stored.worker).is_some() || state.ledger.is_removed(stored.worker) {
+            continue;
+        }
+        if stored.active {
+            core.wake_later(&mut state, stored.worker, Wake::IfReady);
+        }
+        if let Some(at) = stored.wake_at {
+            // Its projection stays in the store until then, so a sleeping worker costs only a timer. A worker that has
+            // a timer was in memory since the page was read.
+            let timer = scheduler::TimerEvent::SetIfNone(stored.worker, at);
+            let due = state.scheduler.step(core.clock.now(), timer);
+            debug_assert!(due.is_empty(), "setting a timer makes no worker due");
+            core.timers_changed.notify_one();
+        }
+    }
+    Ok(page.last().map(|last| last.worker))
 }
 
 /// Drops instances that have been idle for long.

@@ -176,11 +176,7 @@ async fn run(core: Arc<Core>, worker: WorkerNum, generation: u64) {
             }
         };
         result = match work {
-            Work::Idle => {
-                // Another worker may be waiting for a permit, which the instance that has just become idle can release.
-                core.resident_freed.notify_one();
-                return;
-            }
+            Work::Idle => return,
             Work::Resume => resume_invocation(&core, worker, generation, &mut resident).await,
             Work::Update => {
                 to_work_result(update::apply_update(&core, worker, generation, &mut resident).await)
@@ -276,8 +272,8 @@ fn next_work(
         take_instance(state, worker, resident);
         return Work::Begin { invocation, key, accepted_row };
     }
-    if let Some(resident) = resident.take() {
-        Core::park_idle(state, worker, resident);
+    if let Some(parked) = resident.take() {
+        *resident = core.park_idle(state, worker, parked);
     }
     finish_task(state, worker);
     Work::Idle
@@ -287,6 +283,7 @@ fn next_work(
 fn finish_task(state: &mut State, worker: WorkerNum) {
     if let Some(slot) = state.slots.get_mut(&worker) {
         slot.has_task = false;
+        slot.wake_permit = None;
         slot.interrupt_handle = None;
     }
     Core::remove_slot_if_empty(state, worker);
@@ -432,7 +429,11 @@ async fn load_instance(
     worker: WorkerNum,
     generation: u64,
 ) -> Result<(ResidentInstance, ReplayEnd), WorkResult> {
-    load::load(core, worker, generation).await.map_err(|error| match error {
+    let loaded = load::load(core, worker, generation).await;
+    // The next worker may be woken.
+    let permit = core.lock().slots.get_mut(&worker).and_then(|slot| slot.wake_permit.take());
+    drop(permit);
+    loaded.map_err(|error| match error {
         LoadError::Stopped(stop) => WorkResult::Outcome(Outcome::Stopped(stop)),
         LoadError::Server(error) => WorkResult::ServerError(error),
     })

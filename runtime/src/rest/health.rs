@@ -37,6 +37,7 @@ pub(super) async fn metrics(State(services): State<Arc<Services>>) -> impl IntoR
     let page = services.metrics.render(MetricsSample {
         store_syncs: services.store.syncs(),
         answers_waiting: services.executor.answers_waiting(),
+        wakes_waiting: services.executor.wakes_waiting(),
         workers,
         templates,
         template_versions,

@@ -49,10 +49,21 @@ pub enum FaultKind {
     Panic,
 }
 
+/// A read that fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadFault {
+    /// [`Store::projection_by_num`].
+    Projection(FaultKind),
+    /// [`Store::projections_to_wake`].
+    ProjectionsToWake(FaultKind),
+}
+
 /// State of one handle, which a crash of the process would lose.
 #[derive(Debug, Default)]
 struct HandleState {
     faults: Vec<Fault>,
+    /// Reads that fail, each once.
+    read_faults: Vec<ReadFault>,
     /// Whether commits of the log wait.
     held: bool,
     /// A commit of the log failed. All writes are refused until [`Store::recover`].
@@ -118,6 +129,21 @@ impl MemoryStore {
     /// Makes a later commit fail.
     pub fn fail(&self, fault: Fault) {
         self.handle.lock().faults.push(fault);
+    }
+
+    /// Makes the next read of a kind fail.
+    pub fn fail_read(&self, fault: ReadFault) {
+        self.handle.lock().read_faults.push(fault);
+    }
+
+    /// Fails if this read was made to fail.
+    fn read(&self, kind_of: impl Fn(&ReadFault) -> Option<FaultKind>) -> Result<(), StoreError> {
+        let fault = {
+            let faults = &mut self.handle.lock().read_faults;
+            let at = faults.iter().position(|fault| kind_of(fault).is_some());
+            at.and_then(|at| kind_of(&faults.remove(at)))
+        };
+        fault.map_or(Ok(()), |kind| Err(error(kind)))
     }
 
     /// Makes commits of the log wait until [`MemoryStore::release`], like a slow disk.
@@ -346,6 +372,10 @@ impl Store for MemoryStore {
     }
 
     fn projection_by_num(&self, worker: WorkerNum) -> Result<Option<StoredProjection>, StoreError> {
+        self.read(|fault| match fault {
+            ReadFault::Projection(kind) => Some(*kind),
+            ReadFault::ProjectionsToWake(_) => None,
+        })?;
         Ok(self.data.lock().projections.get(&worker).cloned())
     }
 
@@ -354,6 +384,10 @@ impl Store for MemoryStore {
         after: WorkerNum,
         limit: usize,
     ) -> Result<Vec<StoredProjection>, StoreError> {
+        self.read(|fault| match fault {
+            ReadFault::ProjectionsToWake(kind) => Some(*kind),
+            ReadFault::Projection(_) => None,
+        })?;
         let data = self.data.lock();
         let to_wake = |projection: &&StoredProjection| {
             projection.worker > after && (projection.active || projection.wake_at.is_some())

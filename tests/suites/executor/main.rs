@@ -6,6 +6,7 @@
 //! | `progress` | acceptance in time, and what an error of the server leaves |
 //! | `interrupts` | interrupts and simulated crashes at every stage |
 //! | `reads` | answers rest on what is durable |
+//! | `wakes` | timers, promises and restarts wake workers |
 //! | `failures` | failed commits, panics, and logs on which two parts disagree |
 
 #![expect(clippy::unwrap_used, reason = "in a test, the location of a panic is the message")]
@@ -15,3 +16,4 @@ mod interrupts;
 mod node;
 mod progress;
 mod reads;
+mod wakes;

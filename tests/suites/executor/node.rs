@@ -19,12 +19,12 @@ use golem_runtime::executor::{
 };
 use golem_runtime::spawner::TokioSpawner;
 use golem_runtime::storage::blobs::FileContentStore;
-use golem_runtime::storage::memory::{Fault, FaultKind, MemoryStore};
+use golem_runtime::storage::memory::{Fault, FaultKind, MemoryStore, ReadFault};
 use golem_runtime::storage::ports::{Batch, LogRow, Seq, Store, WorkerNum};
 use golem_tests::{guests, wait};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -32,7 +32,10 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 const PROJECT: ProjectId = ProjectId(Uuid::from_u128(3));
+/// The template of the guest `sleeps`.
 pub(crate) const TEMPLATE: TemplateId = TemplateId(Uuid::from_u128(2));
+/// The template of the guest `promises`.
+pub(crate) const PROMISES: TemplateId = TemplateId(Uuid::from_u128(4));
 
 /// What the template service answers when the executor asks for the component.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +51,6 @@ pub(crate) enum Templates {
 }
 
 struct Services {
-    component: Component,
     templates: watch::Sender<Templates>,
     /// Whether the next admission of a worker panics, under the node's lock.
     admission_panics: AtomicBool,
@@ -56,13 +58,13 @@ struct Services {
 
 #[async_trait]
 impl TemplateLookup for Services {
-    async fn component(&self, _: TemplateId, _: u32) -> Result<Component, String> {
+    async fn component(&self, template: TemplateId, _: u32) -> Result<Component, String> {
         let mut templates = self.templates.subscribe();
         let answer = templates.wait_for(|templates| *templates != Templates::Loading).await;
         match answer.as_deref() {
             Ok(Templates::Broken(error)) => Err((*error).to_owned()),
             Ok(Templates::Panics) => panic!("an injected panic of the template service"),
-            Ok(_) => Ok(self.component.clone()),
+            Ok(_) => Ok(component(template)),
             Err(closed) => Err(closed.to_string()),
         }
     }
@@ -104,10 +106,11 @@ impl OutboundProvider for Services {
     }
 }
 
-/// The guest `sleeps`, compiled once for all tests.
-fn component() -> Component {
-    static COMPONENT: OnceLock<Component> = OnceLock::new();
-    let compile = || {
+/// The component of a template, compiled once for all tests.
+fn component(template: TemplateId) -> Component {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    static COMPONENTS: Mutex<BTreeMap<TemplateId, Component>> = Mutex::new(BTreeMap::new());
+    let engine = ENGINE.get_or_init(|| {
         let engine = Engine::new(EngineConfig { residents_max: 100, ..EngineConfig::default() }).unwrap();
         let ticked = engine.clone();
         std::thread::spawn(move || {
@@ -116,10 +119,13 @@ fn component() -> Component {
                 ticked.tick();
             }
         });
-        let wasm = guests::bytes(guests::SLEEPS);
+        engine
+    });
+    let compile = || {
+        let wasm = guests::bytes(if template == PROMISES { guests::PROMISES } else { guests::SLEEPS });
         engine.compile(&wasm, *blake3::hash(&wasm).as_bytes()).unwrap()
     };
-    COMPONENT.get_or_init(compile).clone()
+    COMPONENTS.lock().unwrap().entry(template).or_insert_with(compile).clone()
 }
 
 /// An executor and everything around it.
@@ -143,6 +149,16 @@ pub(crate) fn sleep(ms: u64, key: Option<&str>) -> Invocation {
         ),
         function: guests::SLEEP.into(),
         params: vec![Value::U64(ms)],
+        convention: Convention::Component,
+    }
+}
+
+/// An invocation of a function of the guest `promises`.
+pub(crate) fn promises(function: &str, params: Vec<Value>, key: &str) -> Invocation {
+    Invocation {
+        key: IdempotencyKey::new(key).unwrap(),
+        function: format!("golem:promises/api/{function}").into(),
+        params,
         convention: Convention::Component,
     }
 }
@@ -195,7 +211,6 @@ impl Node {
         let folder = tempfile::tempdir().unwrap();
         let clock = SimulatedClock::new(Timestamp::from_nanos(1_800_000_000_000_000_000));
         let services = Arc::new(Services {
-            component: component(),
             templates: watch::Sender::new(Templates::Ready),
             admission_panics: AtomicBool::new(false),
         });
@@ -230,8 +245,15 @@ impl Node {
     /// Starts another executor on what is durable now, as after a crash of the process. The old one is stopped
     /// afterwards; the store refuses its commits.
     pub(crate) async fn crash(self) -> Self {
+        self.crash_onto(|_| {}).await
+    }
+
+    /// Like [`Node::crash`], with faults of the store that the other executor starts on.
+    pub(crate) async fn crash_onto(self, faults: impl FnOnce(&MemoryStore)) -> Self {
         let Self { executor, clock, metrics: _, store, services, settings, folder } = self;
-        let next = Self::on(Arc::new(store.snapshot()), clock, services, settings, folder).await;
+        let next = store.snapshot();
+        faults(&next);
+        let next = Self::on(Arc::new(next), clock, services, settings, folder).await;
         executor.shutdown().await;
         next
     }
@@ -243,6 +265,28 @@ impl Node {
     /// Makes this commit fail: 1 is the next one.
     pub(crate) fn fail_commit(&self, commit: u64, kind: FaultKind) {
         self.store.fail(Fault { commit, kind, applied: false });
+    }
+
+    /// Makes a read of the store fail.
+    pub(crate) fn fail_read(&self, fault: ReadFault) {
+        self.store.fail_read(fault);
+    }
+
+    /// Waits until the derived state of all rows is in the store, so the next start folds no row.
+    pub(crate) async fn until_flushed(&self) {
+        wait::until("the derived state is written", || async {
+            // The committer writes it when it has been idle for this long.
+            self.advance_ms(200);
+            let position = self.store.position().unwrap();
+            (position.derived.applied == position.last).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until no worker is to be woken.
+    pub(crate) async fn until_woken(&self) {
+        wait::until("all workers are woken", || async { (self.executor.wakes_waiting() == 0).then_some(()) })
+            .await;
     }
 
     /// Makes commits wait until [`Node::release_commits`].
@@ -268,9 +312,22 @@ impl Node {
         .await;
     }
 
+    /// The id of a worker of the guest `sleeps`.
+    #[expect(clippy::unused_self, reason = "reads like the other methods")]
+    pub(crate) fn id(&self, name: &str) -> WorkerId {
+        WorkerId::new(TEMPLATE, WorkerName::new(name).unwrap())
+    }
+
     /// Creates a worker.
     pub(crate) async fn create(&self, name: &str) -> WorkerId {
-        let id = WorkerId::new(TEMPLATE, WorkerName::new(name).unwrap());
+        let id = self.id(name);
+        self.try_create(&id).await.unwrap();
+        id
+    }
+
+    /// Creates a worker of the guest `promises`.
+    pub(crate) async fn create_promises(&self, name: &str) -> WorkerId {
+        let id = WorkerId::new(PROMISES, WorkerName::new(name).unwrap());
         self.try_create(&id).await.unwrap();
         id
     }

@@ -1,0 +1,221 @@
+//! The places in memory for instances.
+//!
+//! An instance holds a permit from before it is created until it is dropped. Idle instances hold theirs as well: when no
+//! permit is free, the longest idle instance is evicted.
+//!
+//! Invariant: no instance is idle while a task waits for a permit. A task counts itself as waiting before it looks for an
+//! idle instance, and an instance is parked under the same lock, so one of the two sees the other. The semaphore passes a
+//! free permit to the first task that waits, so none waits for a notification that it missed.
+
+use super::ExecutorMetrics;
+use super::core::{Core, State};
+use crate::storage::ports::WorkerNum;
+use golem_host::{Instance, InterruptHandle};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// An instance in memory, with its permit.
+pub(crate) struct ResidentInstance {
+    pub(crate) instance: Box<Instance>,
+    pub(crate) interrupt_handle: InterruptHandle,
+    /// Held for its `Drop`. The fields are dropped in this order: the permit is free when the instance has left memory.
+    #[expect(dead_code, reason = "releases the permit when the instance is dropped")]
+    pub(crate) permit: ResidentPermit,
+}
+
+impl std::fmt::Debug for ResidentInstance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ResidentInstance").finish_non_exhaustive()
+    }
+}
+
+/// Permission to keep one instance in memory. Dropping it releases the permission.
+#[derive(Debug)]
+pub(crate) struct ResidentPermit {
+    /// Held for its `Drop`.
+    _permit: OwnedSemaphorePermit,
+    metrics: Arc<ExecutorMetrics>,
+}
+
+impl Drop for ResidentPermit {
+    fn drop(&mut self) {
+        self.metrics.residents.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The permits, and the number of tasks that wait for one.
+#[derive(Debug)]
+pub(crate) struct ResidentPermits {
+    semaphore: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    metrics: Arc<ExecutorMetrics>,
+}
+
+/// Counts a task as waiting.
+struct WaitingTask<'a>(&'a AtomicUsize);
+
+impl<'a> WaitingTask<'a> {
+    fn new(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::SeqCst);
+        Self(waiting)
+    }
+}
+
+impl Drop for WaitingTask<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl ResidentPermits {
+    pub(crate) fn new(count: usize, metrics: Arc<ExecutorMetrics>) -> Self {
+        let semaphore = Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
+        Self { semaphore, waiting: AtomicUsize::new(0), metrics }
+    }
+
+    /// Acquires a permit. If none is free, `evict` drops an idle instance if there is one, and then this waits. Returns
+    /// `None` when the executor stops.
+    async fn acquire(&self, evict: impl FnOnce()) -> Option<ResidentPermit> {
+        if let Ok(permit) = self.semaphore.clone().try_acquire_owned() {
+            return Some(self.permit(permit));
+        }
+        let _waiting = WaitingTask::new(&self.waiting);
+        evict();
+        let permit = self.semaphore.clone().acquire_owned().await.ok()?;
+        Some(self.permit(permit))
+    }
+
+    fn permit(&self, permit: OwnedSemaphorePermit) -> ResidentPermit {
+        self.metrics.residents.fetch_add(1, Ordering::Relaxed);
+        ResidentPermit { _permit: permit, metrics: self.metrics.clone() }
+    }
+
+    /// Whether a task waits for a permit. Called under the node's lock.
+    fn is_awaited(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst) > 0
+    }
+
+    /// Lets no task wait any more: the executor stops.
+    pub(crate) fn close(&self) {
+        self.semaphore.close();
+    }
+}
+
+impl Core {
+    /// Acquires permission to keep an instance in memory. If none is free, evicts the longest idle instance; if no
+    /// instance is idle, waits until one leaves memory. Returns `None` when the executor stops.
+    pub(crate) async fn acquire_resident_permit(&self) -> Option<ResidentPermit> {
+        let evict = || {
+            let evicted = {
+                let mut state = self.lock();
+                let longest = state.idle.first().map(|(_, worker)| *worker);
+                let evicted = longest.and_then(|worker| Self::take_idle(&mut state, worker));
+                if let Some(worker) = longest {
+                    Self::remove_slot_if_empty(&mut state, worker);
+                }
+                evicted
+            };
+            // Outside the lock, because dropping an instance releases memory and takes time.
+            drop(evicted);
+        };
+        self.residents.acquire(evict).await
+    }
+
+    /// Keeps an idle instance in memory for the next invocation. If a task waits for its place, returns the instance
+    /// instead, to be dropped without the lock.
+    pub(crate) fn park_idle(
+        &self,
+        state: &mut State,
+        worker: WorkerNum,
+        resident: ResidentInstance,
+    ) -> Option<ResidentInstance> {
+        if self.residents.is_awaited() {
+            return Some(resident);
+        }
+        state.idle_counter += 1;
+        let since = state.idle_counter;
+        state.idle.insert((since, worker));
+        let slot = Self::slot(state, worker);
+        slot.idle_since = since;
+        slot.idle_instance = Some(resident);
+        None
+    }
+
+    /// Takes the worker's idle instance out of the idle set.
+    pub(crate) fn take_idle(state: &mut State, worker: WorkerNum) -> Option<ResidentInstance> {
+        let slot = state.slots.get_mut(&worker)?;
+        let resident = slot.idle_instance.take()?;
+        let since = slot.idle_since;
+        state.idle.remove(&(since, worker));
+        Some(resident)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    fn permits(count: usize) -> ResidentPermits {
+        ResidentPermits::new(count, Arc::default())
+    }
+
+    fn poll<T>(future: std::pin::Pin<&mut impl Future<Output = T>>) -> Poll<T> {
+        future.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    /// With a notification that stores one permit, the second of two tasks waited although two places were free.
+    #[test]
+    fn each_free_place_wakes_a_task_that_has_begun_to_wait() {
+        let permits = permits(2);
+        let take = || {
+            let mut taken = pin!(permits.acquire(|| {}));
+            match poll(taken.as_mut()) {
+                Poll::Ready(permit) => permit.unwrap(),
+                Poll::Pending => panic!("a place is free"),
+            }
+        };
+        let (first, second) = (take(), take());
+        let (mut one, mut two) = (pin!(permits.acquire(|| {})), pin!(permits.acquire(|| {})));
+        assert!(poll(one.as_mut()).is_pending() && poll(two.as_mut()).is_pending());
+        assert!(permits.is_awaited());
+        drop((first, second));
+        let (Poll::Ready(Some(one)), Poll::Ready(Some(two))) = (poll(one.as_mut()), poll(two.as_mut()))
+        else {
+            panic!("both places are free");
+        };
+        assert!(!permits.is_awaited());
+        assert_eq!(permits.metrics.residents.load(Ordering::Relaxed), 2);
+        drop((one, two));
+        assert_eq!(permits.metrics.residents.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_task_counts_as_waiting_before_it_looks_for_an_idle_instance() {
+        let permits = permits(1);
+        let Poll::Ready(Some(held)) = poll(pin!(permits.acquire(|| {}))) else { panic!("a place is free") };
+        let mut seen = false;
+        {
+            let mut waits = pin!(permits.acquire(|| seen = permits.is_awaited()));
+            assert!(poll(waits.as_mut()).is_pending());
+        }
+        assert!(seen);
+        assert!(!permits.is_awaited(), "its caller was dropped");
+        drop(held);
+        assert!(poll(pin!(permits.acquire(|| {}))).is_ready(), "the permit was not lost");
+    }
+
+    #[test]
+    fn nothing_waits_after_the_executor_has_stopped() {
+        let permits = permits(1);
+        let Poll::Ready(held) = poll(pin!(permits.acquire(|| {}))) else { panic!("a place is free") };
+        let mut waits = pin!(permits.acquire(|| {}));
+        assert!(poll(waits.as_mut()).is_pending());
+        permits.close();
+        assert!(matches!(poll(waits.as_mut()), Poll::Ready(None)));
+        drop(held);
+    }
+}

@@ -1,0 +1,334 @@
+//! Wakes workers whose projections are not in memory: at the start, when a timer elapses, or when a promise that they
+//! wait for is completed.
+//!
+//! Invariant: a worker stays in the [`WakeQueue`] until its projection is in memory and a task drives it, or until there
+//! is nothing to do. Each attempt reserves the time of the next one before it begins, so an error of the store or a panic
+//! delays a wake-up and loses none.
+//!
+//! Invariant: at most [`WAKES_MAX`] workers that were woken here wait for memory or are being loaded. The others cost a
+//! number each.
+
+use super::core::{Core, State};
+use super::{Executor, ExecutorError, panics};
+use crate::storage::ports::{Store, WorkerNum};
+use golem_model::PromiseId;
+use golem_model::promise::PromiseState;
+use std::collections::{BTreeSet, HashMap};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// Workers that are woken at a time: from the read of a projection until its instance is loaded or there is nothing to
+/// do.
+pub(crate) const WAKES_MAX: usize = 64;
+/// Projections that are read at a time.
+const BATCH_MAX: usize = 32;
+/// Delay before the second attempt to wake a worker. It doubles with each attempt.
+const RETRY_MIN: Duration = Duration::from_millis(500);
+/// Maximum delay between two attempts.
+const RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// What a wake-up does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Wake {
+    /// Lets the worker continue if it can run, or if a promise that it waits for was completed.
+    IfReady,
+    /// Lets the worker continue, whatever it waits for.
+    Always,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct QueuedWake {
+    wake: Wake,
+    /// The elapsed time of the next attempt.
+    at: Duration,
+    attempts: u32,
+}
+
+/// Workers to wake.
+#[derive(Debug, Default)]
+pub(crate) struct WakeQueue {
+    by_worker: HashMap<WorkerNum, QueuedWake>,
+    by_time: BTreeSet<(Duration, WorkerNum)>,
+    /// Whether the store is searched for workers that have something to do.
+    is_searching: bool,
+}
+
+impl WakeQueue {
+    /// Adds a worker. One that is in the queue keeps its time.
+    pub(crate) fn push(&mut self, worker: WorkerNum, wake: Wake, now: Duration) {
+        let queued = self.by_worker.entry(worker).or_insert(QueuedWake { wake, at: now, attempts: 0 });
+        queued.wake = queued.wake.max(wake);
+        self.by_time.insert((queued.at, worker));
+    }
+
+    /// Begins an attempt for up to `count` workers, and reserves the time of the next attempt.
+    fn begin(&mut self, now: Duration, count: usize) -> Vec<(WorkerNum, Wake)> {
+        let due = self.by_time.iter().take_while(|(at, _)| *at <= now).take(count);
+        let due: Vec<(Duration, WorkerNum)> = due.copied().collect();
+        due.into_iter()
+            .filter_map(|(at, worker)| {
+                self.by_time.remove(&(at, worker));
+                let queued = self.by_worker.get_mut(&worker)?;
+                queued.at = now + delay(queued.attempts);
+                queued.attempts += 1;
+                self.by_time.insert((queued.at, worker));
+                Some((worker, queued.wake))
+            })
+            .collect()
+    }
+
+    /// The worker was woken, or has nothing to do.
+    fn finish(&mut self, worker: WorkerNum) {
+        if let Some(queued) = self.by_worker.remove(&worker) {
+            self.by_time.remove(&(queued.at, worker));
+        }
+    }
+
+    fn next_due(&self) -> Option<Duration> {
+        self.by_time.first().map(|(at, _)| *at)
+    }
+}
+
+fn delay(attempts: u32) -> Duration {
+    RETRY_MIN.saturating_mul(1 << attempts.min(16)).min(RETRY_MAX)
+}
+
+/// Wakes the workers in the queue until the core stops.
+pub(crate) async fn run(core: Arc<Core>) {
+    loop {
+        let mut changed = pin!(core.wakes_changed.notified());
+        changed.as_mut().enable();
+        let (elapsed, next) = {
+            let state = core.lock();
+            if state.stopping {
+                return;
+            }
+            (core.clock.elapsed(), state.wakes.next_due())
+        };
+        match next {
+            Some(at) if at <= elapsed => {
+                let permit = tokio::select! {
+                    biased;
+                    () = core.stop.cancelled() => return,
+                    permit = core.wake_permits.clone().acquire_owned() => permit,
+                };
+                let Ok(first) = permit else { return };
+                let mut permits = vec![first];
+                while permits.len() < BATCH_MAX
+                    && let Ok(permit) = core.wake_permits.clone().try_acquire_owned()
+                {
+                    permits.push(permit);
+                }
+                wake_batch(&core, permits).await;
+            }
+            next => tokio::select! {
+                biased;
+                () = core.stop.cancelled() => return,
+                () = changed => {}
+                () = core.clock.sleep_until(next.unwrap_or(Duration::MAX)), if next.is_some() => {}
+            },
+        }
+    }
+}
+
+/// Wakes as many workers as there are permits.
+async fn wake_batch(core: &Arc<Core>, permits: Vec<OwnedSemaphorePermit>) {
+    let (batch, to_read) = {
+        let mut state = core.lock();
+        let batch = state.wakes.begin(core.clock.elapsed(), permits.len());
+        let missing = |worker: &WorkerNum| state.ledger.projection(*worker).is_none();
+        let to_read: Vec<WorkerNum> = batch.iter().map(|(worker, _)| *worker).filter(missing).collect();
+        (batch, to_read)
+    };
+    let mut failed = core.load_projections(to_read).await;
+    for ((worker, wake), permit) in batch.into_iter().zip(permits) {
+        let woken = match failed.remove(&worker) {
+            Some(error) => Err(error),
+            None => core.wake_loaded(worker, wake, permit).await,
+        };
+        if let Err(error) = woken {
+            tracing::warn!(worker = %worker, %error, "cannot wake a worker; it is tried again");
+        }
+    }
+}
+
+impl Executor {
+    /// Number of workers that are to be woken and are not in memory yet. While the store is searched for such workers,
+    /// the search counts as one.
+    pub fn wakes_waiting(&self) -> usize {
+        let state = self.core.lock();
+        state.wakes.by_worker.len() + usize::from(state.wakes.is_searching)
+    }
+}
+
+impl Core {
+    /// Makes the worker continue, whatever it waits for. If its projection is not in memory, it is loaded first.
+    pub(crate) fn wake(self: &Arc<Self>, state: &mut State, worker: WorkerNum) {
+        self.promises_changed.send_modify(|version| *version += 1);
+        if state.ledger.projection(worker).is_some() {
+            Self::slot(state, worker).woken = true;
+            self.spawn_if_idle(state, worker);
+        } else if !state.ledger.is_removed(worker) {
+            self.wake_later(state, worker, Wake::Always);
+        }
+    }
+
+    /// Adds the worker to the queue of workers to wake.
+    pub(crate) fn wake_later(&self, state: &mut State, worker: WorkerNum, wake: Wake) {
+        state.wakes.push(worker, wake, self.clock.elapsed());
+        self.wakes_changed.notify_one();
+    }
+
+    /// Loads projections into memory. Returns an error for each that could not be loaded.
+    async fn load_projections(
+        self: &Arc<Self>,
+        mut workers: Vec<WorkerNum>,
+    ) -> HashMap<WorkerNum, ExecutorError> {
+        let mut failed = HashMap::new();
+        while !workers.is_empty() {
+            let evictions = self.lock().ledger.evictions();
+            let wanted = workers.clone();
+            let read = move |store: &dyn Store| {
+                Ok(wanted.iter().map(|worker| store.projection_by_num(*worker)).collect::<Vec<_>>())
+            };
+            let read = match self.read_store(read).await {
+                Ok(read) => read,
+                Err(error) => {
+                    failed.extend(workers.into_iter().map(|worker| (worker, error.clone())));
+                    return failed;
+                }
+            };
+            let mut outdated = Vec::new();
+            for (worker, stored) in workers.into_iter().zip(read) {
+                let projection = match stored {
+                    Ok(None) => Ok(None),
+                    Ok(Some(stored)) => self.decode_projection(stored).await.map(Some),
+                    Err(error) => Err(super::core::unavailable(&error)),
+                };
+                match projection {
+                    Ok(None) => {}
+                    Ok(Some(projection)) => {
+                        let mut state = self.lock();
+                        if state.ledger.evictions() == evictions {
+                            state.ledger.load(projection);
+                            self.run_actions(&mut state);
+                        } else {
+                            outdated.push(worker);
+                        }
+                    }
+                    Err(error) => drop(failed.insert(worker, error)),
+                }
+            }
+            workers = outdated;
+        }
+        failed
+    }
+
+    /// Wakes a worker whose projection is in memory. The worker leaves the queue, unless this fails. The task keeps
+    /// `permit` until it has an instance or nothing to do.
+    async fn wake_loaded(
+        self: &Arc<Self>,
+        worker: WorkerNum,
+        wake: Wake,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<(), ExecutorError> {
+        let awaited = {
+            let state = self.lock();
+            state.ledger.projection(worker).map(|projection| {
+                (wake == Wake::IfReady && !projection.is_runnable())
+                    .then(|| projection.foreign_awaited_promises())
+            })
+        };
+        let wakes = match awaited {
+            // It was deleted.
+            None => false,
+            Some(None) => true,
+            Some(Some(promises)) => self.any_settled(worker, &promises).await?,
+        };
+        let mut state = self.lock();
+        state.wakes.finish(worker);
+        if !wakes || state.ledger.projection(worker).is_none() {
+            return Ok(());
+        }
+        let slot = Self::slot(&mut state, worker);
+        slot.woken = true;
+        if !slot.has_task {
+            slot.wake_permit = Some(permit);
+        }
+        self.spawn_if_idle(&mut state, worker);
+        Ok(())
+    }
+
+    /// Whether one of these promises of other workers is not pending.
+    async fn any_settled(
+        self: &Arc<Self>,
+        worker: WorkerNum,
+        promises: &[PromiseId],
+    ) -> Result<bool, ExecutorError> {
+        for promise in promises {
+            if self.promise_state(worker, promise).await? != PromiseState::Pending {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Searches the store for workers that have something to do, in the background, until it has read all of them.
+    pub(crate) fn spawn_wake_all(self: &Arc<Self>) {
+        let generation = {
+            let mut state = self.lock();
+            state.wakes.is_searching = true;
+            state.generation
+        };
+        let search = move |core: Arc<Self>| async move {
+            super::startup::wake_all(&core, generation).await;
+            let mut state = core.lock();
+            if state.generation == generation {
+                state.wakes.is_searching = false;
+            }
+        };
+        self.spawn(panics::supervise(
+            self.clone(),
+            "the search for workers that have something to do",
+            search,
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn a_worker_is_tried_again_until_it_is_woken() {
+        let mut queue = WakeQueue::default();
+        let (a, b) = (WorkerNum(1), WorkerNum(2));
+        queue.push(a, Wake::IfReady, ms(0));
+        queue.push(b, Wake::Always, ms(10));
+        assert_eq!(queue.begin(ms(0), 10), [(a, Wake::IfReady)]);
+        assert_eq!(queue.begin(ms(0), 10), [], "its attempt is under way");
+        queue.push(a, Wake::Always, ms(1));
+        assert_eq!(queue.next_due(), Some(ms(10)), "a worker in the queue keeps its time");
+        assert_eq!(queue.begin(ms(600), 10), [(b, Wake::Always), (a, Wake::Always)]);
+        queue.finish(b);
+        assert_eq!(queue.next_due(), Some(ms(600 + 1_000)));
+        queue.finish(a);
+        assert_eq!(queue.next_due(), None);
+        queue.push(a, Wake::IfReady, ms(700));
+        assert_eq!(queue.begin(ms(700), 1), [(a, Wake::IfReady)]);
+    }
+
+    #[test]
+    fn delays_double_up_to_a_bound() {
+        assert_eq!(
+            [delay(0), delay(1), delay(5), delay(6), delay(1_000)].map(|delay| delay.as_millis()),
+            [500, 1_000, 16_000, 30_000, 30_000]
+        );
+    }
+}
