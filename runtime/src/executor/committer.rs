@@ -8,7 +8,7 @@
 //! reply that may depend on the failed rows is discarded (`discard_all`), the store is opened again, and the workers
 //! are loaded from what it has.
 
-use super::core::{Core, OnDurable, State, StoreHealth, unavailable};
+use super::core::{Core, OnDurable, State, StoreHealth, with_causes};
 use super::error::{ExecutorError, StartError};
 use super::ledger::Ledger;
 use super::panics::Failure;
@@ -121,7 +121,7 @@ fn run_store_maintenance(core: &Arc<Core>) -> bool {
     match core.store.run_maintenance(TIDY_ROWS) {
         Ok(more) => more,
         Err(error) => {
-            tracing::warn!(error = %unavailable(&error), "housekeeping of the store failed; it is tried again");
+            tracing::warn!(error = %with_causes(&error), "housekeeping of the store failed; it is tried again");
             false
         }
     }
@@ -153,7 +153,7 @@ fn finish_commit(core: &Arc<Core>, batch: &Batch, took: Duration) {
 /// never use it again.
 pub(super) async fn recover_store(core: &Arc<Core>, failure: &Failure) -> bool {
     let reason: Arc<str> = match failure {
-        Failure::Commit(error) => unavailable(error).to_string().into(),
+        Failure::Commit(error) => with_causes(error),
         Failure::Panic(text) => format!("a part of the server panicked: {text}").into(),
     };
     tracing::error!(%reason, "commits stopped: all in-memory state is discarded");
@@ -182,7 +182,7 @@ pub(super) async fn recover_store(core: &Arc<Core>, failure: &Failure) -> bool {
                 return true;
             }
             Err(error) => {
-                let reason: Arc<str> = unavailable(&error).to_string().into();
+                let reason = with_causes(&error);
                 tracing::warn!(%reason, "the store cannot be used yet");
                 core.lock().health = StoreHealth::Down(reason);
             }

@@ -472,8 +472,13 @@ impl Core {
     }
 }
 
-/// Converts an error of the store into the error for the caller. The reason includes the error's causes.
+/// Converts an error of the store into the error for the caller.
 pub(crate) fn unavailable(error: &dyn std::error::Error) -> ExecutorError {
+    ExecutorError::Unavailable { reason: with_causes(error) }
+}
+
+/// The text of an error and of its causes.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> Arc<str> {
     let mut reason = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -481,5 +486,5 @@ pub(crate) fn unavailable(error: &dyn std::error::Error) -> ExecutorError {
         reason.push_str(&cause.to_string());
         source = cause.source();
     }
-    ExecutorError::Unavailable { reason: reason.into() }
+    reason.into()
 }

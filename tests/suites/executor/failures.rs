@@ -37,7 +37,12 @@ async fn workers_are_not_counted_while_the_store_recovers() {
         node.fail_commit(commit, FaultKind::Io);
     }
     assert_unavailable(&node.try_create(&worker_id("x")).await);
-    assert_unavailable(&node.executor.health());
+    let error = node.executor.health().unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "the server cannot write its data now: cannot write memory: an injected fault. Nothing that was acknowledged is \
+         lost; try again later"
+    );
     assert_unavailable(&node.executor.worker_count(&[TEMPLATE]));
     assert_unavailable(&node.executor.durable_worker_count(&[TEMPLATE]).await);
     assert_unavailable(&node.executor.key_state(&worker_id("w"), &IdempotencyKey::new("k").unwrap()).await);
