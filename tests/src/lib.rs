@@ -8,13 +8,14 @@
 //! | `early_ack`, `vfs` | faults: a store that acknowledges early; a disk under SQLite that forgets, fills up or fails |
 //! | `github` | a fake GitHub with the endpoints that a login uses |
 //! | `guests`, `tools` | paths of the components that suites upload; compilers of other languages |
+//! | `sim` | a simulated node with crashes and faults in a seeded order |
 //! | `web` | a web server that workers call; its paths select kinds of misbehaviour |
 //! | `log_stream` | a client of log streams |
 //! | `process` | memory and processor time of a process, from `/proc` |
 //! | `wait`, `rng`, `report` | time, randomness, lines for the reader |
 //!
-//! The package has two programs: `golem-test-server`, which is the real server with selectable faults, and
-//! `golem-bench`. Architecture invariant: suites use the server from outside, through its process and its REST
+//! The package has three programs: `golem-test-server`, which is the real server with selectable faults, `golem-bench`,
+//! and `golem-sim`. Architecture invariant: suites use the server from outside, through its process and its REST
 //! interface. A suite that uses internal crates says why in its first lines.
 
 pub mod chaos;
@@ -29,6 +30,7 @@ pub mod report;
 pub mod rest;
 pub mod rng;
 pub mod server;
+pub mod sim;
 pub mod tools;
 pub mod vfs;
 pub mod wait;

@@ -12,6 +12,7 @@ usage: cargo xtask <command>
   guests              build the examples and the test guests into target/guests
   tools               install the compilers of other languages into target/tools
   bench [-- ARGS...]  build and run the benchmark, with ARGS passed on (--quick for a short run)
+  sim [-- ARGS...]    build and run the simulation, with ARGS passed on (--seed S, --seeds N, --minutes M)
   bless               rewrite the golden files of the tests; look at the difference before you commit it
   help                this text";
 
@@ -27,6 +28,7 @@ pub(crate) enum Command {
     ListStages,
     Long,
     Bench { rest: Vec<String> },
+    Simulate { rest: Vec<String> },
     Bless,
 }
 
@@ -58,9 +60,10 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, 
             None => Ok(Command::Test { stages: rest }),
             Some(option) => Err(format!("`test` has no option `{option}`")),
         },
-        "bench" => {
+        "bench" | "sim" => {
             let skip = usize::from(rest.first().is_some_and(|word| word == "--"));
-            Ok(Command::Bench { rest: rest.into_iter().skip(skip).collect() })
+            let rest = rest.into_iter().skip(skip).collect();
+            Ok(if command == "bench" { Command::Bench { rest } } else { Command::Simulate { rest } })
         }
         other => Err(format!("there is no command `{other}`")),
     }
@@ -90,6 +93,8 @@ mod tests {
         check("bench", Ok(Command::Bench { rest: vec![] }));
         check("bench --quick", Ok(Command::Bench { rest: vec!["--quick".to_owned()] }));
         check("bench -- --quick", Ok(Command::Bench { rest: vec!["--quick".to_owned()] }));
+        let rest = vec!["--seed".to_owned(), "7".to_owned()];
+        check("sim -- --seed 7", Ok(Command::Simulate { rest }));
         check("bless", Ok(Command::Bless));
     }
 

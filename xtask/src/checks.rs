@@ -5,7 +5,7 @@
 
 use crate::tally::Tally;
 use crate::tree::Tree;
-use crate::{demo, guests, shell, toolchains};
+use crate::{demo, guests, shell, simulation, toolchains};
 use anyhow::bail;
 use std::time::{Duration, Instant};
 
@@ -58,6 +58,12 @@ const STAGES: &[Stage] = &[
         about: "the demo's worker survives a kill of the server",
         needs: &["guests", "build"],
         run: |tree, _| demo::run(tree, false),
+    },
+    Stage {
+        name: "simulation",
+        about: "ten thousand simulated nodes with crashes and faults",
+        needs: &["guests", "build"],
+        run: |tree, _| simulation::check(tree),
     },
     Stage {
         name: "tests",

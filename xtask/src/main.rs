@@ -1,4 +1,4 @@
-//! The developer's only commands: `cargo xtask build | guests | tools | demo | test | long | bench | bless`.
+//! The developer's only commands: `cargo xtask build | guests | tools | demo | test | long | bench | sim | bless`.
 //!
 //! | module | is |
 //! |---|---|
@@ -10,7 +10,7 @@
 //! | `demo` | the demo: deploy, call, kill the server, call again |
 //! | `checks` | the stages of `test`; `tally` sums the counts of the test runners |
 //! | `toolchains` | installs the compilers of other languages |
-//! | `long`, `bench`, `bless` | the commands of these names |
+//! | `long`, `bench`, `simulation`, `bless` | the commands `long`, `bench`, `sim` and `bless` |
 //!
 //! Invariant: every command builds the host crates with the `dev` profile, and with a selection of packages that has the
 //! features of the workspace (`workspace-hack`). Otherwise wasmtime would be compiled a second time.
@@ -26,6 +26,7 @@ mod guests;
 mod long;
 mod optimised;
 mod shell;
+mod simulation;
 mod tally;
 mod toolchains;
 mod tree;
@@ -73,6 +74,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Long => long::run(&Tree::find()?),
         Command::Bench { rest } => bench::run(&Tree::find()?, &rest),
+        Command::Simulate { rest } => simulation::run(&Tree::find()?, &rest),
         Command::Bless => bless::run(&Tree::find()?),
     }
 }

@@ -13,6 +13,9 @@ const PROGRAMS: &[&str] = &["golem", "golem-cli"];
 /// The programs of the benchmark.
 const BENCH_PROGRAMS: &[&str] = &["golem", "golem-bench", "golem-test-server"];
 
+/// The program of the simulation.
+const SIMULATION_PROGRAMS: &[&str] = &["golem-sim"];
+
 /// Builds the programs for users.
 pub(crate) fn build_programs(tree: &Tree) -> anyhow::Result<()> {
     build(tree, &["-p", "golem-runtime", "-p", "golem-cli"], PROGRAMS)
@@ -21,6 +24,11 @@ pub(crate) fn build_programs(tree: &Tree) -> anyhow::Result<()> {
 /// Builds the programs that the benchmark needs.
 pub(crate) fn build_bench_programs(tree: &Tree) -> anyhow::Result<()> {
     build(tree, &["--workspace"], BENCH_PROGRAMS)
+}
+
+/// Builds the program of the simulation.
+pub(crate) fn build_simulation(tree: &Tree) -> anyhow::Result<()> {
+    build(tree, &["-p", "golem-tests"], SIMULATION_PROGRAMS)
 }
 
 fn build(tree: &Tree, packages: &[&str], programs: &[&str]) -> anyhow::Result<()> {

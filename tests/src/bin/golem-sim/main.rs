@@ -1,0 +1,115 @@
+//! Explores seeds of the simulation, or repeats one.
+
+#![expect(clippy::print_stdout, reason = "the program prints its results to standard output")]
+
+use clap::Parser;
+use golem_tests::rng::Rng;
+use golem_tests::sim::platform::Components;
+use golem_tests::sim::run::{Failure, Report, run, watch_panics};
+use golem_tests::wait;
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Simulates a node with crashes and faults, in an order that a seed decides.
+#[derive(Debug, Parser)]
+#[command(name = "golem-sim")]
+struct Arguments {
+    /// Repeats this seed, twice, and prints its events.
+    #[arg(long, conflicts_with_all = ["seeds", "minutes"])]
+    seed: Option<u64>,
+    /// Number of seeds to explore.
+    #[arg(long, default_value_t = 1_000)]
+    seeds: u64,
+    /// Explores seeds for this time instead.
+    #[arg(long)]
+    minutes: Option<u64>,
+    /// The first seed; random by default.
+    #[arg(long)]
+    from: Option<u64>,
+    /// Number of threads.
+    #[arg(long)]
+    threads: Option<u32>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    watch_panics();
+    let available =
+        std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1));
+    let threads = arguments.threads.unwrap_or(available).max(1);
+    let components = Components::compile(threads);
+    match arguments.seed {
+        Some(seed) => repeat(seed, &components),
+        None => explore(&arguments, threads, &components),
+    }
+}
+
+fn repeat(seed: u64, components: &Components) -> ExitCode {
+    match (run(seed, components), run(seed, components)) {
+        (Ok(first), Ok(second)) => {
+            println!("seed {seed}: {first:?}");
+            if first == second {
+                return ExitCode::SUCCESS;
+            }
+            println!("the second run of the seed was another one: {second:?}");
+        }
+        (Err(failure), _) | (_, Err(failure)) => println!("{failure}"),
+    }
+    ExitCode::FAILURE
+}
+
+fn explore(arguments: &Arguments, threads: u32, components: &Components) -> ExitCode {
+    let from = arguments.from.unwrap_or_else(Rng::seed_from_env);
+    let begin = wait::now();
+    let next = AtomicU64::new(from);
+    let ends = |seed: u64| match arguments.minutes {
+        Some(minutes) => begin.elapsed() >= Duration::from_secs(60 * minutes),
+        None => seed >= from + arguments.seeds,
+    };
+    let results: Mutex<(Vec<Report>, Vec<Failure>)> = Mutex::default();
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if ends(seed) {
+                        return;
+                    }
+                    let outcome = run(seed, components);
+                    let mut results = results.lock().expect("no panic while it is held");
+                    match outcome {
+                        Ok(report) => results.0.push(report),
+                        Err(failure) => {
+                            println!("{failure}");
+                            results.1.push(*failure);
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let (reports, failures) = results.into_inner().expect("no panic while it is held");
+    let total = |of: fn(&Report) -> u64| reports.iter().map(of).sum::<u64>();
+    println!(
+        "{} seeds from {from} in {:.0} s: {} steps, {} crashes, {} failed commits",
+        reports.len() + failures.len(),
+        begin.elapsed().as_secs_f64(),
+        total(|report| report.steps),
+        total(|report| report.crashes),
+        total(|report| report.failed_commits)
+    );
+    let mut answered: BTreeMap<&str, u64> = BTreeMap::new();
+    for (kind, count) in reports.iter().flat_map(|report| &report.answered) {
+        *answered.entry(kind).or_default() += count;
+    }
+    for (kind, count) in answered {
+        println!("{count:10}  {kind}");
+    }
+    for failure in &failures {
+        println!("failed: seed {}: {}", failure.seed, failure.text);
+    }
+    if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,108 @@
+//! Simulated time: it stands still while tasks run, and jumps to the next time that a task waits for.
+
+use super::locked;
+use async_trait::async_trait;
+use golem_host::ports::Clock;
+use golem_model::Timestamp;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// A clock. Clones are one clock.
+#[derive(Debug, Clone)]
+pub struct SimulationClock {
+    times: Arc<Mutex<Times>>,
+}
+
+#[derive(Debug)]
+struct Times {
+    wall: Timestamp,
+    elapsed: Duration,
+    sleepers: BTreeMap<(Duration, u64), Waker>,
+    next_sleeper: u64,
+}
+
+impl SimulationClock {
+    /// A clock that shows `wall`.
+    pub fn new(wall: Timestamp) -> Self {
+        let times =
+            Times { wall, elapsed: Duration::from_secs(1), sleepers: BTreeMap::new(), next_sleeper: 0 };
+        Self { times: Arc::new(Mutex::new(times)) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Times> {
+        locked(&self.times)
+    }
+
+    /// Lets time pass.
+    pub fn advance(&self, by: Duration) {
+        let due = {
+            let mut times = self.lock();
+            times.elapsed += by;
+            times.wall = times.wall.plus(by);
+            let later = (times.elapsed + Duration::from_nanos(1), 0);
+            let sleeping = times.sleepers.split_off(&later);
+            std::mem::replace(&mut times.sleepers, sleeping)
+        };
+        due.into_values().for_each(Waker::wake);
+    }
+
+    /// Lets time pass until a task wakes. Returns false if none sleeps.
+    pub fn advance_to_next(&self) -> bool {
+        let next = self.lock().sleepers.keys().next().copied();
+        let Some((deadline, _)) = next else { return false };
+        self.advance(deadline.saturating_sub(self.elapsed()));
+        true
+    }
+}
+
+#[async_trait]
+impl Clock for SimulationClock {
+    fn now(&self) -> Timestamp {
+        self.lock().wall
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.lock().elapsed
+    }
+
+    async fn sleep_until(&self, deadline: Duration) {
+        Sleep { clock: self.clone(), deadline, number: None }.await;
+    }
+}
+
+struct Sleep {
+    clock: SimulationClock,
+    deadline: Duration,
+    number: Option<u64>,
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let clock = self.clock.clone();
+        let mut times = clock.lock();
+        if times.elapsed >= self.deadline {
+            return Poll::Ready(());
+        }
+        let number = *self.number.get_or_insert_with(|| {
+            times.next_sleeper += 1;
+            times.next_sleeper
+        });
+        times.sleepers.insert((self.deadline, number), context.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            let waker = self.clock.lock().sleepers.remove(&(self.deadline, number));
+            drop(waker);
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! What the executor needs besides store, clock and scheduler: components, images, authorization, randomness.
+
+use super::locked;
+use crate::guests;
+use crate::rng::Rng;
+use async_trait::async_trait;
+use golem_host::ports::OutboundHttp;
+use golem_host::testing::FakeHttp;
+use golem_host::{Component, Engine, EngineConfig};
+use golem_model::template::Function;
+use golem_model::{FailureOptions, ProjectAction, ProjectId, TemplateId};
+use golem_runtime::entropy::Entropy;
+use golem_runtime::executor::{
+    AdmissionError, HostAuthorization, OutboundProvider, TemplateLookup, WorkerAdmission, WorkerUsage,
+};
+use golem_runtime::storage::ports::{ContentStore, StoreError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use uuid::Uuid;
+
+/// The project of all workers.
+pub const PROJECT: ProjectId = ProjectId(Uuid::from_u128(3));
+
+/// A template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "the names of the test guests")]
+pub enum Template {
+    Counter,
+    Sleeps,
+    KeyValue,
+    Promises,
+    Calls,
+    Saves,
+}
+
+impl Template {
+    const ALL: [Self; 6] =
+        [Self::Counter, Self::Sleeps, Self::KeyValue, Self::Promises, Self::Calls, Self::Saves];
+
+    /// Its id.
+    pub fn id(self) -> TemplateId {
+        TemplateId(Uuid::from_u128(100 + self as u128))
+    }
+
+    fn guest(self) -> &'static str {
+        match self {
+            Self::Counter => guests::COUNTER,
+            Self::Sleeps => guests::SLEEPS,
+            Self::KeyValue => guests::KEY_VALUE,
+            Self::Promises => guests::PROMISES,
+            Self::Calls => guests::CALLS,
+            Self::Saves => "saves",
+        }
+    }
+}
+
+/// The compiled components, shared by all runs of a process.
+#[derive(Debug, Clone)]
+pub struct Components {
+    by_template: Arc<BTreeMap<TemplateId, Component>>,
+}
+
+impl Components {
+    /// Compiles the guests, for runs on `threads` threads at a time.
+    ///
+    /// # Panics
+    /// If a guest is not built.
+    pub fn compile(threads: u32) -> Self {
+        let residents_max = 64 * threads.max(1);
+        let engine = Engine::new(EngineConfig { residents_max, ..EngineConfig::default() });
+        let engine = engine.expect("the engine starts");
+        let compile = |template: Template| {
+            let wasm = guests::bytes(template.guest());
+            let component = engine.compile(&wasm, *blake3::hash(&wasm).as_bytes());
+            (template.id(), component.expect("the guest is a component"))
+        };
+        Self { by_template: Arc::new(Template::ALL.into_iter().map(compile).collect()) }
+    }
+}
+
+#[async_trait]
+impl TemplateLookup for Components {
+    async fn component(&self, template: TemplateId, _: u32) -> Result<Component, String> {
+        self.by_template.get(&template).cloned().ok_or_else(|| "there is no such template".to_owned())
+    }
+
+    fn newest_version(&self, template: TemplateId) -> Option<(ProjectId, u32)> {
+        self.by_template.contains_key(&template).then_some((PROJECT, 0))
+    }
+
+    fn function(&self, template: TemplateId, _: u32, name: &str) -> Option<Arc<Function>> {
+        let (_, function) = self.by_template.get(&template)?.functions().get(name)?;
+        Some(function.clone())
+    }
+
+    fn failure_options(&self, _: TemplateId, _: u32) -> FailureOptions {
+        FailureOptions::default()
+    }
+
+    fn links(&self, template: TemplateId, _: u32) -> BTreeMap<String, TemplateId> {
+        let Some(component) = self.by_template.get(&template) else { return BTreeMap::new() };
+        let target = |interface: &str| match interface {
+            "golem:counter/api" => Template::Counter,
+            _ => Template::Calls,
+        };
+        let clients = component.clients().iter();
+        clients.map(|client| (client.interface.to_string(), target(&client.interface).id())).collect()
+    }
+}
+
+impl WorkerAdmission for Components {
+    fn admit(&self, _: TemplateId, _: &dyn Fn(&[TemplateId]) -> WorkerUsage) -> Result<(), AdmissionError> {
+        Ok(())
+    }
+}
+
+impl HostAuthorization for Components {
+    fn permits(&self, _: ProjectId, _: ProjectAction, _: ProjectId) -> bool {
+        false
+    }
+}
+
+impl OutboundProvider for Components {
+    fn for_project(&self, _: ProjectId) -> Arc<dyn OutboundHttp> {
+        Arc::new(FakeHttp::default())
+    }
+}
+
+/// Random bytes that the seed decides.
+#[derive(Debug)]
+pub struct SeededEntropy(Mutex<Rng>);
+
+impl SeededEntropy {
+    /// Bytes from `random`.
+    pub fn new(random: Rng) -> Self {
+        Self(Mutex::new(random))
+    }
+}
+
+impl Entropy for SeededEntropy {
+    fn fill(&self, bytes: &mut [u8]) {
+        let mut random = locked(&self.0);
+        for chunk in bytes.chunks_mut(8) {
+            chunk.copy_from_slice(&random.next_u64().to_le_bytes()[..chunk.len()]);
+        }
+    }
+}
+
+/// Images in memory. They outlive a crash, like files that were synced.
+#[derive(Debug, Default)]
+pub struct Images(Mutex<BTreeMap<[u8; 32], Vec<u8>>>);
+
+impl Images {
+    fn with<R>(&self, f: impl FnOnce(&mut BTreeMap<[u8; 32], Vec<u8>>) -> R) -> R {
+        f(&mut locked(&self.0))
+    }
+}
+
+impl ContentStore for Images {
+    fn put(&self, hash: [u8; 32], bytes: &[u8]) -> Result<(), StoreError> {
+        self.with(|images| images.insert(hash, bytes.to_vec()));
+        Ok(())
+    }
+
+    fn get(&self, hash: [u8; 32]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.with(|images| images.get(&hash).cloned()))
+    }
+
+    fn list(&self) -> Result<Vec<[u8; 32]>, StoreError> {
+        Ok(self.with(|images| images.keys().copied().collect()))
+    }
+
+    fn remove(&self, hash: [u8; 32]) -> Result<(), StoreError> {
+        self.with(|images| images.remove(&hash));
+        Ok(())
+    }
+
+    fn sweep(&self, keep: &dyn Fn(&[u8; 32]) -> bool) -> Result<u64, StoreError> {
+        Ok(self.with(|images| {
+            let before = images.len();
+            images.retain(|hash, _| keep(hash));
+            (before - images.len()) as u64
+        }))
+    }
+}

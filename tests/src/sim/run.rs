@@ -1,0 +1,314 @@
+//! One seed, from the first start to the last check.
+
+use super::clients::{Client, read_number};
+use super::clock::SimulationClock;
+use super::history::History;
+use super::locked;
+use super::plan::{Life, Part, Plan, generator};
+use super::platform::{Components, Images, SeededEntropy};
+use super::scheduler::Scheduler;
+use crate::rng::Rng;
+use futures_util::FutureExt;
+use golem_host::ports::{Clock, TaskSpawner};
+use golem_model::Timestamp;
+use golem_runtime::executor::{Deduplication, Executor, ExecutorMetrics, ExecutorParts};
+use golem_runtime::storage::memory::MemoryStore;
+use golem_runtime::storage::ports::Store;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Steps of a life after which something must be wrong.
+const STEPS_MAX: u64 = 400_000;
+/// Simulated time after the last fault within which everything must be answered.
+const ANSWERED_WITHIN: Duration = Duration::from_mins(30);
+/// Events that a failure shows.
+const EVENTS_SHOWN: usize = 60;
+
+/// A run without a contradiction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Number of steps.
+    pub steps: u64,
+    /// Number of crashes of the process.
+    pub crashes: u64,
+    /// Number of failed commits.
+    pub failed_commits: u64,
+    /// Number of answered requests by kind.
+    pub answered: BTreeMap<&'static str, u64>,
+    /// A digest of all decisions. Two runs of one seed have the same.
+    pub digest: u64,
+}
+
+/// A contradiction, and what led to it.
+#[derive(Debug)]
+pub struct Failure {
+    /// The seed.
+    pub seed: u64,
+    /// The contradiction.
+    pub text: String,
+    /// The last events.
+    pub events: Vec<String>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for event in &self.events {
+            writeln!(f, "    {event}")?;
+        }
+        write!(f, "seed {}: {}", self.seed, self.text)
+    }
+}
+
+thread_local! {
+    /// The panics of the present run that are not part of its plan.
+    static PANICS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Makes panics part of the outcome of a run, also those that the executor contains. Panics that a plan injects are not
+/// printed. To be called once, before the first run.
+pub fn watch_panics() {
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let text = info.payload_as_str().unwrap_or("a value that is not text");
+        if !text.starts_with("an injected panic") {
+            let place = info.location().map(ToString::to_string).unwrap_or_default();
+            PANICS.with_borrow_mut(|panics| panics.push(format!("a panic at {place}: {text}")));
+            print(info);
+        }
+    }));
+}
+
+/// How a life has begun, and how it ends by itself.
+#[derive(Debug, Default)]
+struct Progress {
+    executor: Option<Executor>,
+    end: Option<End>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The store failed at the start. The process ends, and is started again.
+    NotStarted,
+    /// All requests were answered, and all numbers checked.
+    Checked,
+}
+
+/// The node: what outlives a crash of the process, and what clients know.
+struct World {
+    seed: u64,
+    plan: Plan,
+    components: Components,
+    clock: SimulationClock,
+    images: Arc<Images>,
+    history: Arc<Mutex<History>>,
+    clients: Vec<Client>,
+    driver: Rng,
+    steps: u64,
+    /// Number of lives.
+    lives: u64,
+    failed_commits: u64,
+    digest: u64,
+}
+
+/// Runs a seed.
+pub fn run(seed: u64, components: &Components) -> Result<Report, Box<Failure>> {
+    let plan = Plan::of(seed);
+    let history = Arc::new(Mutex::new(History::default()));
+    let client =
+        |number| Client::new(number, generator(seed, Part::Client, number), plan.requests, history.clone());
+    let mut world = World {
+        seed,
+        components: components.clone(),
+        clock: SimulationClock::new(Timestamp::from_nanos(1_800_000_000_000_000_000)),
+        images: Arc::new(Images::default()),
+        clients: (0..plan.clients).map(client).collect(),
+        history: history.clone(),
+        driver: generator(seed, Part::Driver, 0),
+        plan,
+        steps: 0,
+        lives: 0,
+        failed_commits: 0,
+        digest: 0,
+    };
+    PANICS.with_borrow_mut(Vec::clear);
+    // The text of a panic is in `PANICS`.
+    let outcome = catch_unwind(AssertUnwindSafe(|| world.run_all())).unwrap_or(Ok(()));
+    let panic = PANICS.with_borrow_mut(|panics| panics.first().cloned());
+    let text = panic.or(outcome.err()).or_else(|| locked(&history).failure().map(str::to_owned));
+    let history = locked(&history);
+    if let Some(text) = text {
+        let events = history.events();
+        let events = events[events.len().saturating_sub(EVENTS_SHOWN)..].to_vec();
+        return Err(Box::new(Failure { seed, text, events }));
+    }
+    Ok(Report {
+        steps: world.steps,
+        crashes: world.lives - 1,
+        failed_commits: world.failed_commits,
+        answered: history.answered().clone(),
+        digest: world.digest,
+    })
+}
+
+impl World {
+    fn run_all(&mut self) -> Result<(), String> {
+        let mut store = Arc::new(MemoryStore::new());
+        let mut lives = VecDeque::from(self.plan.lives.clone());
+        let mut number = 0;
+        while let Some(life) = lives.pop_front() {
+            locked(&self.history).note(&format!("life {number} begins: {life:?}"));
+            let end = self.live(&store, &life, number, lives.is_empty())?;
+            if locked(&self.history).failure().is_some() {
+                return Ok(());
+            }
+            if lives.is_empty() && end != Some(End::Checked) {
+                lives.push_back(Life { steps: u64::MAX, faults: Vec::new() });
+            }
+            store = Arc::new(store.snapshot());
+            number += 1;
+        }
+        self.lives = number;
+        Ok(())
+    }
+
+    /// One life of the process: until its crash, or until all requests were answered and checked.
+    fn live(
+        &mut self,
+        store: &Arc<MemoryStore>,
+        life: &Life,
+        number: u64,
+        is_last: bool,
+    ) -> Result<Option<End>, String> {
+        let scheduler = Scheduler::new(generator(self.seed, Part::Order, number));
+        for fault in &life.faults {
+            store.fail(*fault);
+        }
+        let metrics = Arc::new(ExecutorMetrics::default());
+        let progress = Arc::new(Mutex::new(Progress::default()));
+        scheduler.spawn(Box::pin(boot(
+            self.parts(store.clone(), &scheduler, number, metrics.clone()),
+            scheduler.clone(),
+            self.clock.clone(),
+            self.clients.clone(),
+            self.history.clone(),
+            progress.clone(),
+            is_last,
+        )));
+        let outcome = self.run_life(life, &scheduler, &progress, is_last);
+        scheduler.crash();
+        let executor = locked(&progress).executor.take();
+        if let Some(executor) = executor {
+            // Its tasks are gone, so this drops the idle instances and nothing else. A process would free their memory.
+            let freed = executor.shutdown().now_or_never();
+            debug_assert!(freed.is_some(), "there is nothing to wait for");
+        }
+        self.steps += scheduler.steps();
+        self.failed_commits += metrics.commits_failed.load(Ordering::Relaxed);
+        self.digest = Rng::new(self.digest ^ scheduler.digest()).next_u64();
+        outcome?;
+        let end = locked(&progress).end;
+        Ok(end)
+    }
+
+    fn run_life(
+        &mut self,
+        life: &Life,
+        scheduler: &Scheduler,
+        progress: &Mutex<Progress>,
+        is_last: bool,
+    ) -> Result<(), String> {
+        let begun = self.elapsed();
+        loop {
+            let ended = locked(progress).end.is_some() || locked(&self.history).failure().is_some();
+            if ended || scheduler.steps() >= life.steps {
+                return Ok(());
+            }
+            let taken = self.elapsed().saturating_sub(begun);
+            if is_last && (scheduler.steps() > STEPS_MAX || taken > ANSWERED_WITHIN) {
+                let waiting: Vec<_> =
+                    self.clients.iter().filter(|client| !client.is_done()).map(Client::waits_for).collect();
+                return Err(format!(
+                    "after {} steps and {taken:?} something is not answered: {waiting:?}",
+                    scheduler.steps()
+                ));
+            }
+            // Sometimes time passes although something is ready to run.
+            if self.driver.once_in(100) {
+                self.clock.advance(Duration::from_millis(self.driver.below(30)));
+            }
+            if !scheduler.step() && !self.clock.advance_to_next() {
+                return Err("nothing is ready to run, and nothing waits for a time".to_owned());
+            }
+        }
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.clock.elapsed()
+    }
+
+    fn parts(
+        &self,
+        store: Arc<dyn Store>,
+        scheduler: &Scheduler,
+        life: u64,
+        metrics: Arc<ExecutorMetrics>,
+    ) -> ExecutorParts {
+        let platform = Arc::new(self.components.clone());
+        ExecutorParts {
+            store,
+            snapshots: self.images.clone(),
+            templates: platform.clone(),
+            admission: platform.clone(),
+            authorization: platform.clone(),
+            clock: Arc::new(self.clock.clone()),
+            entropy: Arc::new(SeededEntropy::new(generator(self.seed, Part::Entropy, life))),
+            outbound: platform,
+            spawner: Arc::new(scheduler.clone()),
+            settings: self.plan.settings.clone(),
+            metrics,
+            idempotency: Deduplication::Enforced,
+        }
+    }
+}
+
+/// Starts the executor and the clients. In the last life, checks all numbers when the clients are done.
+async fn boot(
+    parts: ExecutorParts,
+    scheduler: Scheduler,
+    clock: SimulationClock,
+    clients: Vec<Client>,
+    history: Arc<Mutex<History>>,
+    progress: Arc<Mutex<Progress>>,
+    is_last: bool,
+) {
+    let executor = match Executor::start(parts).await {
+        Ok(executor) => executor,
+        Err(error) => {
+            locked(&history).note(&format!("the executor does not start: {error}"));
+            locked(&progress).end = Some(End::NotStarted);
+            return;
+        }
+    };
+    locked(&progress).executor = Some(executor.clone());
+    for client in clients.iter().filter(|client| !client.is_done()) {
+        scheduler.spawn(Box::pin(client.clone().run(executor.clone(), clock.clone())));
+    }
+    if !is_last {
+        return;
+    }
+    while !clients.iter().all(Client::is_done) {
+        clock.sleep_until(clock.elapsed() + Duration::from_millis(500)).await;
+    }
+    let numbers = locked(&history).numbers();
+    for number in numbers {
+        let Some(value) = read_number(&executor, &clock, &history, &number).await else { return };
+        locked(&history).check_number(&number, value);
+    }
+    executor.shutdown().await;
+    locked(&progress).end = Some(End::Checked);
+}
