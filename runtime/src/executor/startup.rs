@@ -207,13 +207,15 @@ async fn wake_page(
         return Ok(None);
     }
     for stored in &page {
-        if state.ledger.projection(stored.worker).is_some() || state.ledger.is_removed(stored.worker) {
+        if state.ledger.is_removed(stored.worker) {
             continue;
         }
-        if stored.active {
+        // A request may have loaded the projection since the start, and may have changed it.
+        let is_loaded = state.ledger.projection(stored.worker).is_some();
+        if stored.active || is_loaded {
             core.wake_later(&mut state, stored.worker, Wake::IfReady);
         }
-        if let Some(at) = stored.wake_at {
+        if let Some(at) = stored.wake_at.filter(|_| !is_loaded) {
             // Its projection stays in the store until then, so a sleeping worker costs only a timer. A worker that has
             // a timer was in memory since the page was read.
             let timer = scheduler::TimerEvent::SetIfNone(stored.worker, at);

@@ -79,11 +79,12 @@ impl WakeQueue {
             .collect()
     }
 
-    /// The worker was woken, or has nothing to do.
-    fn finish(&mut self, worker: WorkerNum) {
-        if let Some(queued) = self.by_worker.remove(&worker) {
-            self.by_time.remove(&(queued.at, worker));
-        }
+    /// The worker was woken, or has nothing to do. Returns the wake-up that was queued last, which may be a stronger one
+    /// than the attempt began with.
+    fn finish(&mut self, worker: WorkerNum) -> Option<Wake> {
+        let queued = self.by_worker.remove(&worker)?;
+        self.by_time.remove(&(queued.at, worker));
+        Some(queued.wake)
     }
 
     fn next_due(&self) -> Option<Duration> {
@@ -248,7 +249,8 @@ impl Core {
             Some(Some(promises)) => self.any_settled(worker, &promises).await?,
         };
         let mut state = self.lock();
-        state.wakes.finish(worker);
+        // A timer may have elapsed since the attempt began.
+        let wakes = state.wakes.finish(worker) == Some(Wake::Always) || wakes;
         if !wakes || state.ledger.projection(worker).is_none() {
             return Ok(());
         }
@@ -316,7 +318,8 @@ mod tests {
         queue.push(a, Wake::Always, ms(1));
         assert_eq!(queue.next_due(), Some(ms(10)), "a worker in the queue keeps its time");
         assert_eq!(queue.begin(ms(600), 10), [(b, Wake::Always), (a, Wake::Always)]);
-        queue.finish(b);
+        assert_eq!(queue.finish(b), Some(Wake::Always));
+        assert_eq!(queue.finish(b), None);
         assert_eq!(queue.next_due(), Some(ms(600 + 1_000)));
         queue.finish(a);
         assert_eq!(queue.next_due(), None);
