@@ -93,9 +93,10 @@ impl ActivationAdapter {
         };
         let mut work = Some((entries, call, operation));
         loop {
-            let located = self.core.locate(&promise.worker).await.map_err(port_error)?;
+            let found = self.core.locate(&promise.worker).await.map_err(port_error)?;
+            let located = found.as_ref().map(|found| found.worker);
             let mut state = self.lock()?;
-            // The projection may have been evicted or created since it was located: try again.
+            // The worker may have been created or deleted since it was located: try again.
             if state.ledger.worker_num(&promise.worker) != located {
                 continue;
             }
@@ -178,7 +179,8 @@ fn metadata(view: WorkerView) -> WorkerMetadata {
 impl Workers for ActivationAdapter {
     async fn metadata(&self, id: &WorkerId) -> Result<Option<WorkerMetadata>, PortError> {
         loop {
-            let Some(worker) = self.core.locate(id).await.map_err(port_error)? else { return Ok(None) };
+            let Some(located) = self.core.locate(id).await.map_err(port_error)? else { return Ok(None) };
+            let worker = located.worker;
             let state = self.lock()?;
             let Some(project) = state.ledger.projection(self.worker).map(|projection| projection.project)
             else {
@@ -290,7 +292,8 @@ impl Core {
         promise: &PromiseId,
     ) -> Result<PromiseState, ExecutorError> {
         loop {
-            let located = self.locate(&promise.worker).await?;
+            let owner = self.locate(&promise.worker).await?;
+            let located = owner.as_ref().map(|owner| owner.worker);
             let found = {
                 let mut state = self.lock();
                 if state.ledger.worker_num(&promise.worker) != located {

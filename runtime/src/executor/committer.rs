@@ -173,7 +173,7 @@ pub(super) async fn recover_store(core: &Arc<Core>, failure: &Failure) -> bool {
         match reopened.expect("the job has run") {
             Ok(ledger) => {
                 let mut state = core.lock();
-                state.ledger = ledger.after(&state.ledger);
+                state.ledger = ledger;
                 state.health = StoreHealth::Up;
                 core.run_actions(&mut state);
                 drop(state);
@@ -208,8 +208,7 @@ fn discard_all(core: &Arc<Core>, reason: &Arc<str>) {
         state.acceptances = super::progress::AcceptanceQueue::default();
         state.wakes = super::wakes::WakeQueue::default();
         // Nothing may read this ledger any more. Replacing it with an empty one makes sure of that.
-        let empty = super::ledger::Ledger::new(crate::storage::ports::StorePosition::default(), &[]);
-        state.ledger = empty.after(&state.ledger);
+        state.ledger = super::ledger::Ledger::new(crate::storage::ports::StorePosition::default(), &[]);
         (std::mem::take(&mut state.on_durable), std::mem::take(&mut state.slots))
     };
     for (_, on_durable) in on_durable {

@@ -1,10 +1,11 @@
 //! The node's one lock, and the operations that every part of the executor performs under it.
 //!
-//! Code that holds the lock neither waits nor reads the store. An operation that needs something from the store
-//! releases the lock, reads the store, takes the lock again and checks `Ledger::evictions`: if that counter has
-//! changed, the data that was read may be stale and is read again.
+//! Code that holds the lock neither waits nor reads the store. An operation that needs something from the store begins a
+//! read under the lock, reads the store without it, and takes the lock again. What the ledger holds then overrides what
+//! was read (`ledger/store_reads.rs`).
 
 use super::error::ExecutorError;
+use super::ledger::store_reads::StoreRead;
 use super::ledger::{Ledger, LedgerAction, LedgerEvent, StepError, StepOutcome};
 use super::logs::{LogRing, Logs};
 use super::panics::StateGuard;
@@ -118,38 +119,54 @@ pub(crate) enum OnDurable {
     Show(Arc<LogRing>, Seq),
 }
 
+/// A worker that was found. Its projection stays in memory as long as this exists, unless the worker is deleted or all
+/// in-memory state is discarded.
+#[derive(Debug)]
+pub(crate) struct LocatedWorker {
+    pub(crate) worker: WorkerNum,
+    /// Keeps the projection in memory.
+    read: StoreRead,
+}
+
+impl LocatedWorker {
+    /// Whether the ledger is still the one in which the worker was found.
+    pub(crate) fn is_current(&self, state: &State) -> bool {
+        state.ledger.is_current(&self.read)
+    }
+}
+
 /// What a worker id stands for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) enum LocatedName {
-    Worker(WorkerNum),
+    Worker(LocatedWorker),
     Free(FreeName),
 }
 
 impl LocatedName {
     /// The worker, if there is one.
-    pub(crate) fn worker(self) -> Option<WorkerNum> {
+    pub(crate) fn worker(&self) -> Option<WorkerNum> {
         match self {
-            Self::Worker(worker) => Some(worker),
+            Self::Worker(located) => Some(located.worker),
             Self::Free(_) => None,
         }
     }
 }
 
-/// An id that no worker has.
-#[derive(Debug, Clone, Copy)]
+/// An id that no worker had when it was located.
+#[derive(Debug)]
 pub(crate) struct FreeName {
     /// The last index of the deleted workers with this id, as far as the store knows.
     pub(crate) begins_after: OplogIndex,
     /// The row that deleted the last worker with this id, if the store does not have it yet.
     pub(crate) deleted_at: Option<Position>,
-    evictions: u64,
+    read: StoreRead,
 }
 
 impl FreeName {
-    /// Whether a worker may be created now, under the lock. If not, a worker with this id may have been created and
-    /// have left memory since, so the id must be located again.
+    /// Whether a worker may be created now, under the lock, if the ledger has none with this id. If not, all in-memory
+    /// state was discarded since, so the id must be located again.
     pub(crate) fn is_current(&self, state: &State) -> bool {
-        state.ledger.evictions() == self.evictions
+        state.ledger.is_current(&self.read)
     }
 }
 
@@ -377,53 +394,64 @@ impl Core {
     }
 
     /// Finds a worker and loads its projection into memory.
-    ///
-    /// The number is only valid as long as the caller finds the projection when it takes the lock again: the projection
-    /// may be evicted or the worker removed in between.
-    pub(crate) async fn locate(self: &Arc<Self>, id: &WorkerId) -> Result<Option<WorkerNum>, ExecutorError> {
-        Ok(self.locate_name(id).await?.worker())
+    pub(crate) async fn locate(
+        self: &Arc<Self>,
+        id: &WorkerId,
+    ) -> Result<Option<LocatedWorker>, ExecutorError> {
+        Ok(match self.locate_name(id).await? {
+            LocatedName::Worker(located) => Some(located),
+            LocatedName::Free(_) => None,
+        })
     }
 
-    /// Like [`Core::locate`]. If there is no such worker, returns what is needed to create it.
+    /// Like [`Core::locate`]. If there is no such worker, returns what is needed to create it. Reads the store at most
+    /// once.
     pub(crate) async fn locate_name(self: &Arc<Self>, id: &WorkerId) -> Result<LocatedName, ExecutorError> {
-        loop {
-            let evictions = {
-                let mut state = self.lock();
-                Self::check_available(&state)?;
-                if let Some(worker) = state.ledger.worker_num(id) {
-                    return Ok(LocatedName::Worker(worker));
-                }
-                state.ledger.evictions()
-            };
-            let wanted = id.clone();
-            let read = move |store: &dyn Store| match store.projection(&wanted)? {
-                Some(stored) => Ok((Some(stored), None)),
-                None => Ok((None, store.deleted_name(&wanted)?)),
-            };
-            let (stored, deleted) = self.read_store(read).await?;
-            let projection = match stored {
-                None => None,
-                Some(stored) => Some(self.decode_projection(stored).await?),
-            };
+        let read = {
             let mut state = self.lock();
+            Self::check_available(&state)?;
+            let read = state.ledger.begin_store_read();
             if let Some(worker) = state.ledger.worker_num(id) {
-                return Ok(LocatedName::Worker(worker));
+                return Ok(LocatedName::Worker(LocatedWorker { worker, read }));
             }
-            if state.ledger.evictions() != evictions {
-                continue;
-            }
-            let Some(projection) =
-                projection.filter(|projection| !state.ledger.is_removed(WorkerNum(projection.worker)))
-            else {
-                // The ledger has the end of a worker whose removal is not in the store yet.
-                let begins_after = deleted.unwrap_or(OplogIndex::START);
-                let deleted_at = state.deletion_position(id);
-                return Ok(LocatedName::Free(FreeName { begins_after, deleted_at, evictions }));
-            };
-            let worker = state.ledger.load(projection);
-            self.run_actions(&mut state);
-            return Ok(LocatedName::Worker(worker));
+            read
+        };
+        let wanted = id.clone();
+        let from_store = move |store: &dyn Store| match store.projection(&wanted)? {
+            Some(stored) => Ok((Some(stored), None)),
+            None => Ok((None, store.deleted_name(&wanted)?)),
+        };
+        let (stored, deleted) = self.read_store(from_store).await?;
+        let projection = match stored {
+            None => None,
+            Some(stored) => Some(self.decode_projection(stored).await?),
+        };
+        let mut state = self.lock();
+        Self::check_current(&state, &read)?;
+        if let Some(worker) = state.ledger.worker_num(id) {
+            return Ok(LocatedName::Worker(LocatedWorker { worker, read }));
         }
+        let Some(projection) =
+            projection.filter(|projection| !state.ledger.is_removed(WorkerNum(projection.worker)))
+        else {
+            // The ledger has the end of a worker whose removal is not in the store yet.
+            let begins_after = deleted.unwrap_or(OplogIndex::START);
+            let deleted_at = state.deletion_position(id);
+            return Ok(LocatedName::Free(FreeName { begins_after, deleted_at, read }));
+        };
+        let worker = state.ledger.load(projection);
+        self.run_actions(&mut state);
+        Ok(LocatedName::Worker(LocatedWorker { worker, read }))
+    }
+
+    /// Returns an error if all in-memory state was discarded since the read began.
+    pub(crate) fn check_current(state: &State, read: &StoreRead) -> Result<(), ExecutorError> {
+        Self::check_available(state)?;
+        if state.ledger.is_current(read) {
+            return Ok(());
+        }
+        let reason = "a commit failed while the store was read; repeat the request".into();
+        Err(ExecutorError::Unavailable { reason })
     }
 
     /// Reads the store on a thread that may block.

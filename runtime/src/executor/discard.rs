@@ -19,7 +19,8 @@ impl Executor {
     pub async fn recover_worker(&self, id: &WorkerId) -> Result<(), ExecutorError> {
         let core = &self.core;
         let (outcome, position) = loop {
-            let worker = self.find_worker(id).await?;
+            let located = self.find_worker(id).await?;
+            let worker = located.worker;
             let (last_row, unfinished) = {
                 let state = core.lock();
                 let Some(projection) = state.ledger.projection(worker) else { continue };

@@ -27,7 +27,8 @@ impl Executor {
     pub async fn interrupt(&self, id: &WorkerId, recover_immediately: bool) -> Result<(), ExecutorError> {
         let core = &self.core;
         let (worker, generation, settled) = loop {
-            let worker = self.find_worker(id).await?;
+            let located = self.find_worker(id).await?;
+            let worker = located.worker;
             let mut state = core.lock();
             Core::check_available(&state)?;
             if state.ledger.projection(worker).is_none() {
@@ -55,7 +56,8 @@ impl Executor {
     pub async fn resume(&self, id: &WorkerId) -> Result<(), ExecutorError> {
         let core = &self.core;
         let (worker, generation) = loop {
-            let worker = self.find_worker(id).await?;
+            let located = self.find_worker(id).await?;
+            let worker = located.worker;
             let mut state = core.lock();
             Core::check_available(&state)?;
             let Some(projection) = state.ledger.projection(worker) else { continue };

@@ -1,6 +1,6 @@
 //! Admitting invocations: keys, queues, replies.
 
-use super::core::{Core, PendingInvocation, Reply, State, WorkerSlot};
+use super::core::{Core, LocatedWorker, PendingInvocation, Reply, State, WorkerSlot};
 use super::ledger::{KeyRecord, LedgerEvent, StepError};
 use super::progress::acceptance_due;
 use super::projection::{TerminalState, WorkerProjection};
@@ -79,11 +79,12 @@ impl Executor {
 
     /// Returns the state of a key. An outcome is durable on return.
     pub async fn key_state(&self, id: &WorkerId, key: &IdempotencyKey) -> Result<KeyState, ExecutorError> {
-        let worker = match self.find_worker(id).await {
-            Ok(worker) => worker,
+        let located = match self.find_worker(id).await {
+            Ok(located) => located,
             Err(ExecutorError::WorkerNotFound { .. }) => return Ok(KeyState::Unknown),
             Err(error) => return Err(error),
         };
+        let worker = located.worker;
         let known = {
             let state = self.core.lock();
             // While the store recovers, a pending invocation is in neither place.
@@ -117,19 +118,20 @@ impl Executor {
         mode: ReplyMode,
     ) -> Result<AdmissionResult, ExecutorError> {
         let core = &self.core;
-        // Set after the store had no record of the key: the ledger's eviction counter at that time. The answer is valid
-        // as long as the counter is the same.
-        let mut checked_at: Option<u64> = None;
+        // Set after the store had no record of the worker's key. As long as this exists, the ledger keeps new records.
+        let mut checked: Option<LocatedWorker> = None;
         loop {
-            let worker = self.find_worker(id).await?;
-            let (admission, evictions) = {
+            let located = self.find_worker(id).await?;
+            let worker = located.worker;
+            let admission = {
                 let mut state = core.lock();
                 Core::check_available(&state)?;
-                let evictions = state.ledger.evictions();
-                let store_checked = checked_at.is_some_and(|before| before == evictions);
+                let store_checked = checked
+                    .as_ref()
+                    .is_some_and(|checked| checked.worker == worker && checked.is_current(&state));
                 let admission =
                     core.admit_invocation_locked(&mut state, worker, id, &invocation, mode, store_checked);
-                (admission.map_err(|error| (error, state.worker_position(worker))), evictions)
+                admission.map_err(|error| (error, state.worker_position(worker)))
             };
             let admission = match admission {
                 Ok(admission) => admission,
@@ -144,7 +146,7 @@ impl Executor {
                     let hash = invocation.key.index_hash();
                     match core.read_store(move |store| store.idempotency_row(worker, hash)).await? {
                         None => {
-                            checked_at = Some(evictions);
+                            checked = Some(located);
                             continue;
                         }
                         Some(row) => {

@@ -19,6 +19,7 @@ mod deleted_names;
 mod flush;
 mod name_index;
 pub(crate) mod shared_values;
+pub(crate) mod store_reads;
 mod waits;
 
 pub(crate) use counts::WorkerCounts;
@@ -180,12 +181,17 @@ struct CachedProjection {
     /// Whether the store may have index entries of this worker.
     may_have_stored_keys: bool,
     last_used: u64,
+    /// The last store read that had begun when the projection was loaded, used, changed or written. It is not evicted
+    /// before that read and those before it have ended.
+    last_read: u64,
 }
 
 /// Derived state that is being written to the store.
 #[derive(Debug)]
 struct PendingFlush {
     number: u64,
+    /// Workers whose projections the store gets in this flush.
+    written: Vec<WorkerNum>,
     keys: Vec<IdempotencyRow>,
     /// Workers that the store removes in this flush.
     removed: Vec<RemovedWorker>,
@@ -204,7 +210,7 @@ pub(crate) struct Ledger {
     removals: BTreeMap<Seq, RemovedWorker>,
     removed_workers: HashSet<WorkerNum>,
     deleted_names: DeletedNames,
-    key_records: HashMap<(WorkerNum, [u8; 16]), KeyRecord>,
+    key_records: BTreeMap<(WorkerNum, [u8; 16]), KeyRecord>,
     dirty: BTreeMap<Seq, WorkerNum>,
     keys_overfull: Vec<WorkerNum>,
     unwritten_rows: Vec<LogRow>,
@@ -220,9 +226,9 @@ pub(crate) struct Ledger {
     flushes_pending: VecDeque<PendingFlush>,
     shared: shared_values::SharedValues,
     use_counter: u64,
-    /// Incremented when the ledger drops something that the store answers for from then on. Data that was read from the
-    /// store before must be read again.
-    evictions: u64,
+    store_reads: store_reads::StoreReads,
+    /// Evicting is tried again when there are more projections than this.
+    evict_above: usize,
     actions: Vec<LedgerAction>,
     /// Replies that result from the row that was folded last.
     pending_replies: Vec<PendingReply>,
@@ -247,7 +253,7 @@ impl Ledger {
             removals: BTreeMap::new(),
             removed_workers: HashSet::new(),
             deleted_names: DeletedNames::default(),
-            key_records: HashMap::new(),
+            key_records: BTreeMap::new(),
             dirty: BTreeMap::new(),
             keys_overfull: Vec::new(),
             unwritten_rows: Vec::new(),
@@ -261,7 +267,8 @@ impl Ledger {
             flushes_pending: VecDeque::new(),
             shared: shared_values::SharedValues::default(),
             use_counter: 0,
-            evictions: 0,
+            store_reads: store_reads::StoreReads::default(),
+            evict_above: 0,
             actions: Vec::new(),
             pending_replies: Vec::new(),
         }
@@ -285,18 +292,6 @@ impl Ledger {
         !self.dirty.is_empty() || !self.removals.is_empty()
     }
 
-    pub(crate) fn evictions(&self) -> u64 {
-        self.evictions
-    }
-
-    /// Continues the counter of the ledger that this one replaces: data that was read from the store under that ledger is
-    /// stale.
-    #[must_use]
-    pub(crate) fn after(mut self, replaced: &Self) -> Self {
-        self.evictions = replaced.evictions + 1;
-        self
-    }
-
     pub(crate) fn projections_cached(&self) -> usize {
         self.projections.len()
     }
@@ -306,6 +301,7 @@ impl Ledger {
         self.use_counter += 1;
         if let Some(cached) = self.projections.get_mut(&worker) {
             cached.last_used = self.use_counter;
+            cached.last_read = self.store_reads.last();
         }
         Some(worker)
     }
@@ -380,6 +376,7 @@ impl Ledger {
                 last_flush: 0,
                 may_have_stored_keys,
                 last_used: self.use_counter,
+                last_read: self.store_reads.last(),
             },
         );
         worker
@@ -582,6 +579,7 @@ impl Ledger {
         let waited = cached.projection.waiting.is_some();
         let mut effects = Vec::new();
         cached.projection.apply_row(seq, row, &mut effects);
+        cached.last_read = self.store_reads.last();
         if cached.dirty_since.is_none() {
             cached.dirty_since = Some(seq);
             self.dirty.insert(seq, worker);
@@ -652,12 +650,12 @@ impl Ledger {
             if let Some(since) = cached.dirty_since {
                 self.dirty.remove(&since);
             }
-            for row in &cached.unwritten_keys {
-                self.key_records.remove(&(worker, row.key_hash));
+            // The written and unwritten ones, and those of invocations that had begun or were queued.
+            let of_worker = (worker, [0; 16])..=(worker, [u8::MAX; 16]);
+            let keys: Vec<_> = self.key_records.range(of_worker).map(|(key, _)| *key).collect();
+            for key in keys {
+                self.key_records.remove(&key);
             }
-            // Also removes the keys of invocations that had begun or were queued.
-            self.key_records.retain(|(of, _), _| *of != worker);
-            self.evictions += 1;
             self.release_promise_waiters(&cached.projection.id, OplogIndex::START);
             let WorkerProjection { id, oplog_end, begins_after, .. } = cached.projection;
             let deleted = DeletedName { id, oplog_end };

@@ -1,6 +1,6 @@
 //! Creating, viewing and deleting workers.
 
-use super::core::{Core, LocatedName, OnDurable};
+use super::core::{Core, LocatedName, LocatedWorker, OnDurable};
 use super::interrupt::interrupt_guest;
 use super::invoke::internal;
 use super::ledger::{LedgerEvent, NewWorker, PromiseOperation, StepError, StepOutcome};
@@ -8,7 +8,6 @@ use super::listing;
 use super::logs::LogSubscription;
 use super::position::Position;
 use super::{Executor, ExecutorError, snapshot};
-use crate::storage::ports::WorkerNum;
 use golem_model::limits::PROMISE_DATA_BYTES_MAX;
 use golem_model::oplog::InboxEvent;
 use golem_model::promise::PromiseCompletion;
@@ -97,7 +96,7 @@ impl Executor {
                 let position = state.worker_position(worker);
                 return Ok(EnsuredWorker { version, created: false, position });
             }
-            let LocatedName::Free(free) = located else { continue };
+            let LocatedName::Free(free) = &located else { continue };
             if !free.is_current(&state) {
                 continue;
             }
@@ -129,7 +128,8 @@ impl Executor {
     /// Returns the properties of a worker. What they show is durable on return.
     pub async fn view(&self, id: &WorkerId) -> Result<WorkerView, ExecutorError> {
         let (view, position) = loop {
-            let worker = self.find_worker(id).await?;
+            let located = self.find_worker(id).await?;
+            let worker = located.worker;
             let state = self.core.lock();
             let Some(projection) = state.ledger.projection(worker) else { continue };
             break (listing::worker_view(&state, worker, projection), state.worker_position(worker));
@@ -142,7 +142,8 @@ impl Executor {
     /// because the answer to that invocation does.
     pub async fn version_for_invocation(&self, id: &WorkerId) -> Result<u32, ExecutorError> {
         loop {
-            let worker = self.find_worker(id).await?;
+            let located = self.find_worker(id).await?;
+            let worker = located.worker;
             let state = self.core.lock();
             let Some(projection) = state.ledger.projection(worker) else { continue };
             return Ok(projection.template_version);
@@ -162,7 +163,8 @@ impl Executor {
         let core = &self.core;
         let mut data = Some(data);
         let (completion, position) = loop {
-            let owner = self.find_worker(&promise.worker).await?;
+            let located = self.find_worker(&promise.worker).await?;
+            let owner = located.worker;
             let mut state = core.lock();
             Core::check_available(&state)?;
             if state.ledger.projection(owner).is_none() {
@@ -194,7 +196,8 @@ impl Executor {
     pub async fn delete(&self, id: &WorkerId) -> Result<(), ExecutorError> {
         let core = &self.core;
         let position = loop {
-            let worker = self.find_worker(id).await?;
+            let located = self.find_worker(id).await?;
+            let worker = located.worker;
             let mut state = core.lock();
             Core::check_available(&state)?;
             let Some(blobs) =
@@ -231,7 +234,7 @@ impl Executor {
 
     /// Subscribes to the output of a worker.
     pub async fn connect(&self, id: &WorkerId) -> Result<LogSubscription, ExecutorError> {
-        let worker = self.find_worker(id).await?;
+        let worker = self.find_worker(id).await?.worker;
         match self.view(id).await?.status {
             WorkerStatus::Interrupted => Err(ExecutorError::Interrupted { recover_immediately: false }),
             WorkerStatus::Failed => Err(ExecutorError::PreviousInvocationFailed),
@@ -243,9 +246,9 @@ impl Executor {
     }
 
     /// Finds a worker like [`Core::locate`]. If it was deleted, waits until that is durable before it returns the error.
-    pub(super) async fn find_worker(&self, id: &WorkerId) -> Result<WorkerNum, ExecutorError> {
+    pub(super) async fn find_worker(&self, id: &WorkerId) -> Result<LocatedWorker, ExecutorError> {
         match self.core.locate_name(id).await? {
-            LocatedName::Worker(worker) => Ok(worker),
+            LocatedName::Worker(located) => Ok(located),
             LocatedName::Free(free) => {
                 if let Some(deleted_at) = free.deleted_at {
                     self.core.wait_until_durable(deleted_at).await?;

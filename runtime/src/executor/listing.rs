@@ -6,6 +6,7 @@
 //! deleted before is not.
 
 use super::core::{Core, State};
+use super::ledger::store_reads::StoreRead;
 use super::position::Position;
 use super::projection::WorkerProjection;
 use super::{Executor, ExecutorError, WorkerView};
@@ -68,28 +69,28 @@ impl Core {
         range: WorkerRange,
         matches: impl Fn(&WorkerView) -> bool + Send,
     ) -> Result<(WorkersPage, Position), ExecutorError> {
-        loop {
-            let (found, end) = self.scan_range(&range).await?;
-            let state = self.lock();
-            Self::check_available(&state)?;
-            if let Some(page) = build_page(&state, found, end, range.count, &matches) {
-                return Ok((page, state.last_position()));
-            }
-        }
+        let (found, end, read) = self.scan_range(&range).await?;
+        let state = self.lock();
+        Self::check_current(&state, &read)?;
+        Ok((build_page(&state, found, end, range.count, &matches), state.last_position()))
     }
 
     /// Returns the workers in the range, and the last name up to which the result is complete. `None` means that it is
-    /// complete.
+    /// complete. The workers in memory stay there as long as the read is held.
     async fn scan_range(
         self: &Arc<Self>,
         range: &WorkerRange,
-    ) -> Result<(BTreeMap<String, ListedWorker>, Option<String>), ExecutorError> {
+    ) -> Result<(BTreeMap<String, ListedWorker>, Option<String>, StoreRead), ExecutorError> {
         let WorkerRange { template, prefix, after, count: _ } = range.clone();
-        // Memory is read before the store: a worker that leaves memory in between is in the store by then.
-        let (in_memory, removed) = {
-            let state = self.lock();
+        let (in_memory, removed, read) = {
+            let mut state = self.lock();
             Self::check_available(&state)?;
-            (state.ledger.list_named(template, &prefix, &after, SCANNED_MAX), state.ledger.removed_workers())
+            let read = state.ledger.begin_store_read();
+            let in_memory = state.ledger.list_named(template, &prefix, &after, SCANNED_MAX);
+            for (_, worker) in &in_memory {
+                state.ledger.pin(*worker);
+            }
+            (in_memory, state.ledger.removed_workers(), read)
         };
         let stored = self
             .read_store(move |store| store.projections_named(template, &prefix, &after, SCANNED_MAX))
@@ -108,18 +109,18 @@ impl Core {
             let name = stored.id.name.to_string();
             found.insert(name, ListedWorker::Store(Box::new(self.decode_projection(stored).await?)));
         }
-        Ok((found, end))
+        Ok((found, end, read))
     }
 }
 
-/// Builds the page from `found`. `None` if one of the workers left memory meanwhile.
+/// Builds the page from `found`.
 fn build_page(
     state: &State,
     found: BTreeMap<String, ListedWorker>,
     end: Option<String>,
     count: usize,
     matches: impl Fn(&WorkerView) -> bool,
-) -> Option<WorkersPage> {
+) -> WorkersPage {
     let mut page = WorkersPage { workers: Vec::new(), next: None };
     let mut bytes = 0;
     for (name, found) in found {
@@ -127,11 +128,12 @@ fn build_page(
             break;
         }
         if page.workers.len() == count || bytes >= PAGE_BYTES_MAX {
-            return Some(page);
+            return page;
         }
         let view = match found {
+            // `None` if it was deleted meanwhile.
             ListedWorker::Memory(worker) => {
-                Some(worker_view(state, worker, state.ledger.projection(worker)?))
+                state.ledger.projection(worker).map(|projection| worker_view(state, worker, projection))
             }
             ListedWorker::Store(projection) => {
                 let worker = WorkerNum(projection.worker);
@@ -149,7 +151,7 @@ fn build_page(
         page.next = Some(name);
     }
     page.next = end;
-    Some(page)
+    page
 }
 
 /// Returns the current properties of a worker.

@@ -83,7 +83,8 @@ impl Executor {
     /// Waits until a worker's log is durable.
     async fn durable_range(&self, id: &WorkerId) -> Result<LogRange, ExecutorError> {
         let range = loop {
-            let worker = self.find_worker(id).await?;
+            let located = self.find_worker(id).await?;
+            let worker = located.worker;
             if let Some(projection) = self.core.lock().ledger.projection(worker) {
                 let (begins_after, end) = (projection.begins_after, projection.oplog_end);
                 break LogRange { begins_after, end, last: Seq(projection.last_row) };

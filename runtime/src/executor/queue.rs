@@ -50,7 +50,8 @@ impl Executor {
     /// order. Which invocations have rows, and which have ended, is durable on return.
     pub async fn queue(&self, id: &WorkerId) -> Result<Vec<QueuedInvocation>, ExecutorError> {
         let (known, position) = loop {
-            let worker = self.find_worker(id).await?;
+            let located = self.find_worker(id).await?;
+            let worker = located.worker;
             let state = self.core.lock();
             if let Some(known) = queue_items(&state, worker) {
                 break (known, state.worker_position(worker));
@@ -90,7 +91,8 @@ impl Executor {
     pub async fn cancel(&self, id: &WorkerId, key: &IdempotencyKey) -> Result<(), ExecutorError> {
         let core = &self.core;
         loop {
-            let worker = self.find_worker(id).await?;
+            let located = self.find_worker(id).await?;
+            let worker = located.worker;
             let (attempt, position) = {
                 let mut state = core.lock();
                 Core::check_available(&state)?;

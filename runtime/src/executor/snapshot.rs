@@ -171,9 +171,9 @@ async fn sweep_image(core: &Arc<Core>, hash: [u8; 32]) -> Result<(), ExecutorErr
     // here is checked again at the next start.
     let Ok(_image_guard) = core.image_lock.try_write() else { return Ok(()) };
     let needed = loop {
-        let Some(worker) = core.locate(&owner).await? else { break false };
-        // A projection that has left memory since, or was discarded with the ledger, says nothing about the image.
-        if let Some(hashes) = image_hashes(core, worker) {
+        let Some(located) = core.locate(&owner).await? else { break false };
+        // A projection that was discarded with the ledger, says nothing about the image.
+        if let Some(hashes) = image_hashes(core, located.worker) {
             break hashes.contains(&hash);
         }
     };

@@ -70,7 +70,8 @@ impl Executor {
     pub async fn update(&self, id: &WorkerId, mode: UpdateMode, to: u32) -> Result<(), ExecutorError> {
         let core = &self.core;
         let (outcome, position) = loop {
-            let worker = self.find_worker(id).await?;
+            let located = self.find_worker(id).await?;
+            let worker = located.worker;
             let mut state = core.lock();
             Core::check_available(&state)?;
             if state.ledger.projection(worker).is_none() {
@@ -88,7 +89,8 @@ impl Executor {
     /// Returns a worker's version and updates. What they show is durable on return.
     pub async fn updates(&self, id: &WorkerId) -> Result<UpdateView, ExecutorError> {
         let (view, position) = loop {
-            let worker = self.find_worker(id).await?;
+            let located = self.find_worker(id).await?;
+            let worker = located.worker;
             let state = self.core.lock();
             let Some(projection) = state.ledger.projection(worker) else { continue };
             let view = UpdateView {

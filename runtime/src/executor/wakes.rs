@@ -9,8 +9,9 @@
 //! number each.
 
 use super::core::{Core, State};
+use super::ledger::store_reads::StoreRead;
 use super::{Executor, ExecutorError, panics};
-use crate::storage::ports::{Store, WorkerNum};
+use crate::storage::ports::{Store, StoredProjection, WorkerNum};
 use golem_model::PromiseId;
 use golem_model::promise::PromiseState;
 use std::collections::{BTreeSet, HashMap};
@@ -136,14 +137,20 @@ pub(crate) async fn run(core: Arc<Core>) {
 
 /// Wakes as many workers as there are permits.
 async fn wake_batch(core: &Arc<Core>, permits: Vec<OwnedSemaphorePermit>) {
-    let (batch, to_read) = {
+    let (batch, to_read, read) = {
         let mut state = core.lock();
+        let read = state.ledger.begin_store_read();
         let batch = state.wakes.begin(core.clock.elapsed(), permits.len());
-        let missing = |worker: &WorkerNum| state.ledger.projection(*worker).is_none();
-        let to_read: Vec<WorkerNum> = batch.iter().map(|(worker, _)| *worker).filter(missing).collect();
-        (batch, to_read)
+        let mut to_read = Vec::new();
+        for (worker, _) in &batch {
+            state.ledger.pin(*worker);
+            if state.ledger.projection(*worker).is_none() {
+                to_read.push(*worker);
+            }
+        }
+        (batch, to_read, read)
     };
-    let mut failed = core.load_projections(to_read).await;
+    let mut failed = core.load_projections(to_read, &read).await;
     for ((worker, wake), permit) in batch.into_iter().zip(permits) {
         let woken = match failed.remove(&worker) {
             Some(error) => Err(error),
@@ -182,49 +189,49 @@ impl Core {
         self.wakes_changed.notify_one();
     }
 
-    /// Loads projections into memory. Returns an error for each that could not be loaded.
+    /// Loads projections into memory. Returns an error for each that could not be loaded. The projections stay in memory as
+    /// long as the read is held.
     async fn load_projections(
         self: &Arc<Self>,
-        mut workers: Vec<WorkerNum>,
+        workers: Vec<WorkerNum>,
+        read: &StoreRead,
     ) -> HashMap<WorkerNum, ExecutorError> {
         let mut failed = HashMap::new();
-        while !workers.is_empty() {
-            let evictions = self.lock().ledger.evictions();
-            let wanted = workers.clone();
-            let read = move |store: &dyn Store| {
-                Ok(wanted.iter().map(|worker| store.projection_by_num(*worker)).collect::<Vec<_>>())
+        if workers.is_empty() {
+            return failed;
+        }
+        let wanted = workers.clone();
+        let from_store = move |store: &dyn Store| {
+            Ok(wanted.iter().map(|worker| store.projection_by_num(*worker)).collect::<Vec<_>>())
+        };
+        let found = match self.read_store(from_store).await {
+            Ok(found) => found,
+            Err(error) => return workers.into_iter().map(|worker| (worker, error.clone())).collect(),
+        };
+        for (worker, stored) in workers.into_iter().zip(found) {
+            let loaded = match stored {
+                Ok(None) => Ok(()),
+                Ok(Some(stored)) => self.load_stored(stored, read).await,
+                Err(error) => Err(super::core::unavailable(&error)),
             };
-            let read = match self.read_store(read).await {
-                Ok(read) => read,
-                Err(error) => {
-                    failed.extend(workers.into_iter().map(|worker| (worker, error.clone())));
-                    return failed;
-                }
-            };
-            let mut outdated = Vec::new();
-            for (worker, stored) in workers.into_iter().zip(read) {
-                let projection = match stored {
-                    Ok(None) => Ok(None),
-                    Ok(Some(stored)) => self.decode_projection(stored).await.map(Some),
-                    Err(error) => Err(super::core::unavailable(&error)),
-                };
-                match projection {
-                    Ok(None) => {}
-                    Ok(Some(projection)) => {
-                        let mut state = self.lock();
-                        if state.ledger.evictions() == evictions {
-                            state.ledger.load(projection);
-                            self.run_actions(&mut state);
-                        } else {
-                            outdated.push(worker);
-                        }
-                    }
-                    Err(error) => drop(failed.insert(worker, error)),
-                }
+            if let Err(error) = loaded {
+                failed.insert(worker, error);
             }
-            workers = outdated;
         }
         failed
+    }
+
+    async fn load_stored(
+        self: &Arc<Self>,
+        stored: StoredProjection,
+        read: &StoreRead,
+    ) -> Result<(), ExecutorError> {
+        let projection = self.decode_projection(stored).await?;
+        let mut state = self.lock();
+        Self::check_current(&state, read)?;
+        state.ledger.load(projection);
+        self.run_actions(&mut state);
+        Ok(())
     }
 
     /// Wakes a worker whose projection is in memory. The worker leaves the queue, unless this fails. The task keeps

@@ -61,7 +61,7 @@ impl ActivationAdapter {
                 core.templates.function(outgoing.target.template, version, &outgoing.function)
             });
             let mut state = self.lock()?;
-            // The projection may have been evicted or created since it was read: compare again.
+            // The worker may have been created, deleted or updated since it was read: compare again.
             let current =
                 state.ledger.worker_num(&outgoing.target).and_then(|worker| state.ledger.projection(worker));
             if current.map(|projection| (projection.project, projection.template_version)) != running {
@@ -73,9 +73,9 @@ impl ActivationAdapter {
             let caller = Caller { project: projection.project, account: projection.account };
             let refusal =
                 call_refusal(&state, located.worker(), &outgoing, &caller, version, exported.as_deref());
-            let target = match (refusal, located, version) {
+            let target = match (refusal, &located, version) {
                 (Some(error), ..) => CallTarget::Refused(error),
-                (None, LocatedName::Worker(worker), _) => CallTarget::Existing(worker),
+                (None, LocatedName::Worker(located), _) => CallTarget::Existing(located.worker),
                 (None, LocatedName::Free(free), Some((project, version))) => {
                     if !free.is_current(&state) {
                         continue;

@@ -25,6 +25,17 @@ pub struct MemoryStore {
     handle: Mutex<HandleState>,
     /// Notified when commits are not held any more.
     released: Condvar,
+    read_hook: ReadHook,
+}
+
+/// Called after each read of a projection by its id and of a key's row.
+#[derive(Default)]
+struct ReadHook(Mutex<Option<Arc<dyn Fn() + Send + Sync>>>);
+
+impl std::fmt::Debug for ReadHook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ReadHook").finish_non_exhaustive()
+    }
 }
 
 /// A commit that fails.
@@ -110,7 +121,7 @@ impl MemoryStore {
     }
 
     fn of(data: Arc<Mutex<StoreData>>) -> Self {
-        Self { data, handle: Mutex::default(), released: Condvar::new() }
+        Self { data, handle: Mutex::default(), released: Condvar::new(), read_hook: ReadHook::default() }
     }
 
     /// Another handle to the same data, without the faults and failures of this one. When it calls [`Store::acquire`],
@@ -129,6 +140,19 @@ impl MemoryStore {
     /// Makes a later commit fail.
     pub fn fail(&self, fault: Fault) {
         self.handle.lock().faults.push(fault);
+    }
+
+    /// Calls `hook` after each read of a projection by its id and of a key's row, before the result is returned: the
+    /// state may change meanwhile.
+    pub fn after_reads(&self, hook: Arc<dyn Fn() + Send + Sync>) {
+        *self.read_hook.0.lock() = Some(hook);
+    }
+
+    fn run_read_hook(&self) {
+        let hook = self.read_hook.0.lock().clone();
+        if let Some(hook) = hook {
+            hook();
+        }
     }
 
     /// Makes the next read of a kind fail.
@@ -368,7 +392,9 @@ impl Store for MemoryStore {
     }
 
     fn projection(&self, id: &WorkerId) -> Result<Option<StoredProjection>, StoreError> {
-        Ok(self.data.lock().projections.values().find(|projection| projection.id == *id).cloned())
+        let found = self.data.lock().projections.values().find(|projection| projection.id == *id).cloned();
+        self.run_read_hook();
+        Ok(found)
     }
 
     fn projection_by_num(&self, worker: WorkerNum) -> Result<Option<StoredProjection>, StoreError> {
@@ -447,7 +473,9 @@ impl Store for MemoryStore {
         worker: WorkerNum,
         key_hash: [u8; 16],
     ) -> Result<Option<IdempotencyRow>, StoreError> {
-        Ok(self.data.lock().idempotency_rows.get(&(worker, key_hash)).copied())
+        let found = self.data.lock().idempotency_rows.get(&(worker, key_hash)).copied();
+        self.run_read_hook();
+        Ok(found)
     }
 
     fn value(&self, project: ProjectId, key: &ScopedKey) -> Result<Option<ValueRow>, StoreError> {

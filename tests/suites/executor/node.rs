@@ -272,6 +272,11 @@ impl Node {
         self.store.fail_read(fault);
     }
 
+    /// Calls `hook` after each read of a projection or a key, before the executor gets the result.
+    pub(crate) fn after_reads(&self, hook: impl Fn() + Send + Sync + 'static) {
+        self.store.after_reads(Arc::new(hook));
+    }
+
     /// Waits until the derived state of all rows is in the store, so the next start folds no row.
     pub(crate) async fn until_flushed(&self) {
         wait::until("the derived state is written", || async {

@@ -9,6 +9,8 @@ use golem_runtime::storage::memory::FaultKind;
 use golem_tests::wait;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::task::JoinHandle;
 
 type Answer = Result<String, ExecutorError>;
@@ -257,4 +259,55 @@ async fn an_interrupt_whose_commit_fails_is_not_acknowledged() {
     let reply = node.invoke(&worker, sleep(9_000, Some("k")));
     assert_eq!(node.over_time(reply).await.unwrap(), Some(Value::U64(9_000)));
     node.stop().await;
+}
+
+/// Regression: while a request read the store, every commit made what it had read invalid. Under load it read again and
+/// again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_reads_the_store_a_bounded_number_of_times_under_load() {
+    let node =
+        Arc::new(Node::with(|settings| (settings.heads_cached_max, settings.residents_max) = (1, 1)).await);
+    let worker = node.create("w").await;
+    node.executor.invoke(&worker, sleep(0, Some("k"))).await.unwrap();
+    let reads = Arc::new(AtomicU64::new(0));
+    let busy = Arc::new(AtomicBool::new(false));
+    let (hooked, counted) = (Arc::downgrade(&node), reads.clone());
+    let runtime = tokio::runtime::Handle::current();
+    node.after_reads(move || {
+        let Some(node) = hooked.upgrade() else { return };
+        // The requests of the load itself are not counted.
+        if busy.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let number = counted.fetch_add(1, Ordering::SeqCst);
+        assert!(number < 100, "a request reads the store without an end");
+        // During each read, derived state is committed and evicted.
+        runtime.block_on(async {
+            for other in 0..3 {
+                node.create(&format!("other-{number}-{other}")).await;
+            }
+            node.until_flushed().await;
+        });
+        busy.store(false, Ordering::SeqCst);
+    });
+    // Leaves memory, and its key as well.
+    for other in 0..3 {
+        let other = node.create(&format!("first-{other}")).await;
+        node.executor.invoke(&other, sleep(0, None)).await.unwrap();
+        node.until_flushed().await;
+    }
+    let reads_of = |before: u64| reads.load(Ordering::SeqCst) - before;
+    let before = reads.load(Ordering::SeqCst);
+    assert_eq!(node.executor.view(&worker).await.unwrap().status, WorkerStatus::Idle);
+    assert_eq!(reads_of(before), 1, "of its projection");
+    let before = reads.load(Ordering::SeqCst);
+    assert_eq!(node.executor.invoke(&worker, sleep(0, Some("k"))).await.unwrap(), Some(Value::U64(0)));
+    assert!(reads_of(before) <= 2, "of its projection and its key");
+    let before = reads.load(Ordering::SeqCst);
+    assert_eq!(node.executor.invoke(&worker, sleep(0, Some("new"))).await.unwrap(), Some(Value::U64(0)));
+    assert!(reads_of(before) <= 2, "of its projection and its key");
+    let before = reads.load(Ordering::SeqCst);
+    node.create("new").await;
+    assert_eq!(reads_of(before), 1, "of its projection");
+    Arc::into_inner(node).unwrap().stop().await;
 }

@@ -1,5 +1,6 @@
 //! What is written to the store with a commit, and what the ledger may evict after it.
 
+use super::store_reads::Retired;
 use super::{Ledger, PendingFlush};
 use crate::storage::ports::{Batch, DerivedPosition, Seq, WorkerNum};
 
@@ -61,13 +62,14 @@ impl Ledger {
             return;
         }
         self.flushes_taken += 1;
-        for worker in taken {
-            if let Some(cached) = self.projections.get_mut(&worker) {
+        for worker in &taken {
+            if let Some(cached) = self.projections.get_mut(worker) {
                 cached.last_flush = self.flushes_taken;
             }
         }
         self.flushes_pending.push_back(PendingFlush {
             number: self.flushes_taken,
+            written: taken,
             keys: batch.idempotency_rows.clone(),
             removed,
         });
@@ -91,37 +93,40 @@ impl Ledger {
             self.durable_seq = row.seq;
         }
         self.shared.mark_committed(&batch.values);
+        self.drop_retired();
         let Some(derived) = batch.derived else { return };
         self.derived = derived;
-        let Some(PendingFlush { number, keys, removed }) = self.flushes_pending.pop_front() else { return };
+        let Some(PendingFlush { number, written, keys, removed }) = self.flushes_pending.pop_front() else {
+            return;
+        };
         self.flushes_committed = number;
+        // From now on the store answers for all of this. Reads that have begun may have missed it.
+        for worker in written {
+            self.pin(worker);
+        }
         for row in keys {
-            let entry = (row.worker, row.key_hash);
-            // From now on the store answers for this key.
-            if self.key_records.get(&entry).is_some_and(|record| record.outcome == Some(row.outcome)) {
-                self.key_records.remove(&entry);
-            }
+            self.store_reads.retire(Retired::Key(row));
         }
         for removed in removed {
-            self.removed_workers.remove(&removed.worker);
-            if let Some(name) = &removed.name {
-                self.deleted_names.mark_written(name);
-            }
+            self.store_reads.retire(Retired::Worker(removed));
         }
-        self.evictions += 1;
+        self.drop_retired();
     }
 
     /// Evicts projections that the store has, the longest unused first, until at most `keep` are left.
     pub(crate) fn evict(&mut self, keep: usize, in_use: impl Fn(WorkerNum) -> bool) {
-        if self.projections.len() <= keep + keep / 8 {
+        // If most projections cannot be evicted now, the next attempt waits until there are noticeably more.
+        if self.projections.len() <= self.evict_above.max(keep + keep / 8) {
             return;
         }
+        let oldest_read = self.store_reads.oldest();
         let mut candidates: Vec<(u64, WorkerNum)> = self
             .projections
             .iter()
             .filter(|(worker, cached)| {
                 cached.dirty_since.is_none()
                     && cached.last_flush <= self.flushes_committed
+                    && cached.last_read < oldest_read
                     && cached.projection.queue.is_empty()
                     && !cached.projection.calls.expects_answer()
                     && !in_use(**worker)
@@ -136,6 +141,7 @@ impl Ledger {
                 self.name_index.remove(&cached.projection.id);
             }
         }
-        self.evictions += 1;
+        let left = self.projections.len();
+        self.evict_above = if left > keep { left + keep / 8 } else { 0 };
     }
 }
