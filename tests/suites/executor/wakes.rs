@@ -86,8 +86,8 @@ async fn more_workers_than_places_in_memory_all_continue_after_a_restart() {
         workers.push(worker);
     }
     node.until_flushed().await;
-    node.templates(Templates::Ready);
     let node = node.crash().await;
+    node.templates(Templates::Ready);
     wait::until("all invocations have ended", || async {
         (node.metrics.invocations.load(Ordering::Relaxed) == 200).then_some(())
     })
