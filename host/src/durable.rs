@@ -34,7 +34,6 @@ mod replay;
 mod reverted;
 mod shared;
 
-pub(crate) use clock::{decode as decode_nanos, encode as encode_nanos};
 pub(crate) use effect::{CallFailure, CallResponse, DurableCall, Effect, ImmediateCall};
 pub(crate) use exchange::{BodyEnd, BodyRead, ResponseHead, ResponsePart, ResponseState};
 pub use history::{History, HistoryScan};
@@ -46,7 +45,7 @@ pub(crate) use reverted::RevertedRanges;
 use crate::StopReason;
 use crate::ports::LogEvent;
 use crate::state::WorkerState;
-use golem_model::oplog::{Entry, HostCall, HostCallRequest, HostFunction};
+use golem_model::oplog::{ClockKind, Entry, HostCall, HostCallRequest, HostFunction};
 use golem_model::{OplogIndex, Timestamp, Value};
 
 /// The worker's oplog as seen by its instance: the recorded entries, then the ones that the instance adds.
@@ -174,6 +173,23 @@ impl WorkerState {
         }
     }
 
+    /// Reads a clock. Repeated readings are counted and not recorded one by one.
+    pub(crate) fn read_clock(&mut self, clock: ClockKind) -> wasmtime::Result<u64> {
+        let outcome = self.try_read_clock(clock);
+        outcome.map_err(|failure| self.raise(failure))
+    }
+
+    fn try_read_clock(&mut self, clock: ClockKind) -> Result<u64, CallFailure> {
+        self.check_interrupt()?;
+        self.check_phase(clock.function(), true)?;
+        if let Some(reading) = self.journal.replay.recorded_reading(clock)? {
+            return Ok(reading);
+        }
+        self.go_live();
+        let mut live = self.journal.live().ok_or_else(not_ended)?;
+        Ok(live.read_clock(clock)?)
+    }
+
     /// Performs a call that may wait or change state that others see.
     pub(crate) async fn call_durable<C: DurableCall>(&mut self, call: C) -> wasmtime::Result<C::Answer> {
         let outcome = self.try_call_durable(call).await;
@@ -241,11 +257,17 @@ fn answer<A>(
     index: OplogIndex,
     decoded: Result<A, golem_model::oplog::wire::DecodeError>,
 ) -> Result<A, CallFailure> {
-    decoded.map_err(|error| {
-        CallFailure::Stop(StopReason::Diverged {
-            index,
-            recorded: format!("an answer of {function} that cannot be read: {error}"),
-            requested: function.to_string(),
-        })
-    })
+    decoded.map_err(|error| CallFailure::Stop(unreadable_answer(function, index, &error)))
+}
+
+fn unreadable_answer(
+    function: HostFunction,
+    index: OplogIndex,
+    error: &golem_model::oplog::wire::DecodeError,
+) -> StopReason {
+    StopReason::Diverged {
+        index,
+        recorded: format!("an answer of {function} that cannot be read: {error}"),
+        requested: function.to_string(),
+    }
 }

@@ -15,6 +15,7 @@ mod entry;
 mod index;
 mod invocations;
 mod lifecycle;
+mod readings;
 pub mod wire;
 
 pub use call_event::{CallEvent, ReplyTo};
@@ -24,3 +25,4 @@ pub use entry::{
 };
 pub use index::OplogIndex;
 pub use lifecycle::{AdminRequest, LifecycleEvent, SavedState, SnapshotImage, UpdateMode};
+pub use readings::{ClockKind, ClockReadings, CountedReadings};

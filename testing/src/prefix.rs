@@ -177,6 +177,7 @@ fn recorded(oplog: &[Entry]) -> Vec<Recorded> {
             | Entry::Created { .. }
             | Entry::Activated { .. }
             | Entry::HostCall { .. }
+            | Entry::ClockReadings(_)
             | Entry::AttemptFailed { .. }
             | Entry::ProgramEnded { .. }
             | Entry::InvocationFailed { .. }
@@ -202,7 +203,7 @@ fn latest(oplog: &[Entry]) -> Timestamp {
         | Entry::Revert { at, .. } => Some(*at),
         Entry::Suspended(parked) => Some(parked.at),
         Entry::LifecycleEvent(event) => Some(event.at()),
-        Entry::HostCall { .. } => None,
+        Entry::HostCall { .. } | Entry::ClockReadings(_) => None,
     });
     times.max().unwrap_or_default()
 }

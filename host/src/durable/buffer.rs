@@ -8,12 +8,23 @@
 use crate::limits::ANSWERS_BUFFERED_BYTES_MAX;
 use golem_model::Entry;
 use golem_model::limits::ENTRIES_BUFFERED_MAX;
+use golem_model::oplog::{ClockKind, ClockReadings, CountedReadings};
 use std::time::Duration;
+
+/// How long a clock reading stands for further readings without another entry between them. They are counted instead of
+/// recorded, and each is a nanosecond after the one before it. It bounds the log of a guest that polls a clock: a
+/// thousand entries per second, of at most 24 bytes. It also is the error of a duration that a guest measures.
+const READING_AGE_MAX: Duration = Duration::from_millis(1);
 
 /// The entries that are recorded and not yet appended.
 #[derive(Debug)]
 pub(super) struct EntryBuffer {
     entries: Vec<Entry>,
+    /// Clock readings after these entries. They will be one entry.
+    readings: ClockReadings,
+    /// The process's elapsed time of the first of these readings of the wall clock and of the monotonic clock.
+    wall_since: Duration,
+    monotonic_since: Duration,
     /// Bytes of the answers in `entries`.
     answer_bytes: usize,
     /// The process's elapsed time at which the entries must be appended. `None` while nothing was recorded since the
@@ -29,24 +40,67 @@ impl EntryBuffer {
     /// A buffer that begins with `entries`. They need no append of their own: the next activation would begin with the
     /// same ones.
     pub(super) fn new(entries: Vec<Entry>, progress: Duration) -> Self {
-        Self { entries, answer_bytes: 0, flush_by: None, progress, is_held: false }
+        Self {
+            entries,
+            readings: ClockReadings::default(),
+            wall_since: Duration::ZERO,
+            monotonic_since: Duration::ZERO,
+            answer_bytes: 0,
+            flush_by: None,
+            progress,
+            is_held: false,
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.entries.is_empty() && self.readings.is_empty()
     }
 
     pub(super) fn len(&self) -> u64 {
-        self.entries.len() as u64
+        self.entries.len() as u64 + u64::from(!self.readings.is_empty())
     }
 
     /// Adds an entry at the elapsed time `now`.
     pub(super) fn push(&mut self, entry: Entry, now: Duration) {
+        self.close_readings();
         if let Entry::HostCall { response, .. } = &entry {
             self.answer_bytes += response.len();
         }
         self.entries.push(entry);
         self.await_flush(now);
+    }
+
+    /// Counts a reading of `clock` at the elapsed time `now`, and returns it. `None` if the first one after the last entry
+    /// is too old, if there is none, or if the counted reading would be ahead of the time that has passed since.
+    pub(super) fn count_reading(&mut self, clock: ClockKind, now: Duration) -> Option<u64> {
+        let age = now.saturating_sub(match clock {
+            ClockKind::Wall => self.wall_since,
+            ClockKind::Monotonic => self.monotonic_since,
+        });
+        let readings = self.readings.of_mut(clock);
+        if readings.count == 0 || age >= READING_AGE_MAX || age < Duration::from_nanos(readings.count) {
+            return None;
+        }
+        readings.count += 1;
+        readings.last()
+    }
+
+    /// Adds a reading of `clock` at the elapsed time `now`. Further readings may be counted.
+    pub(super) fn push_reading(&mut self, clock: ClockKind, first: u64, now: Duration) {
+        if self.readings.of(clock).count > 0 {
+            self.close_readings();
+        }
+        match clock {
+            ClockKind::Wall => self.wall_since = now,
+            ClockKind::Monotonic => self.monotonic_since = now,
+        }
+        *self.readings.of_mut(clock) = CountedReadings { first, count: 1 };
+        self.await_flush(now);
+    }
+
+    /// Makes an entry of the readings after the last entry.
+    fn close_readings(&mut self) {
+        self.entries.extend(std::mem::take(&mut self.readings).into_entry());
     }
 
     /// Something that was done at the elapsed time `now` waits for the entries, so they become due.
@@ -85,6 +139,7 @@ impl EntryBuffer {
 
     /// Takes the entries.
     pub(super) fn take(&mut self) -> Vec<Entry> {
+        self.close_readings();
         self.answer_bytes = 0;
         self.flush_by = None;
         std::mem::take(&mut self.entries)
@@ -129,6 +184,35 @@ mod tests {
             assert!(!buffer.must_flush(|| ms(by - 1)), "{due}");
             assert!(buffer.must_flush(|| ms(by)), "{due}");
         }
+    }
+
+    #[test]
+    fn readings_are_counted_until_they_are_old_or_another_entry_follows() {
+        let mut buffer = EntryBuffer::new(Vec::new(), PROGRESS);
+        let micros = Duration::from_micros;
+        let (wall, monotonic) = (ClockKind::Wall, ClockKind::Monotonic);
+        assert_eq!(buffer.count_reading(wall, micros(10)), None, "there is none yet");
+        buffer.push_reading(wall, 500, micros(10));
+        assert_eq!(buffer.count_reading(wall, micros(10)), None, "ahead of the clock");
+        assert_eq!(buffer.count_reading(wall, micros(20)), Some(501));
+        assert_eq!(buffer.count_reading(monotonic, micros(20)), None, "of the other clock");
+        buffer.push_reading(monotonic, 70, micros(20));
+        assert_eq!(buffer.count_reading(wall, micros(1_009)), Some(502));
+        assert_eq!(buffer.count_reading(wall, micros(1_010)), None, "too old");
+        assert_eq!(buffer.count_reading(monotonic, micros(1_019)), Some(71));
+        assert_eq!(buffer.len(), 1);
+        assert_eq!(buffer.count_reading(monotonic, micros(1_020)), None, "too old");
+        buffer.push_reading(monotonic, 80, micros(1_020));
+        assert_eq!(buffer.len(), 2);
+        buffer.push(entry(), micros(1_030));
+        assert_eq!(buffer.count_reading(monotonic, micros(1_040)), None, "after another entry");
+        assert!(!buffer.must_flush(|| micros(50_009)) && buffer.must_flush(|| micros(50_010)));
+        let counted = |first, count| CountedReadings { first, count };
+        let both = ClockReadings { wall: counted(500, 3), monotonic: counted(70, 2) };
+        let single = ClockReadings { monotonic: counted(80, 1), ..ClockReadings::default() }.into_entry();
+        assert!(matches!(single, Some(Entry::HostCall { .. })), "{single:?}");
+        assert_eq!(buffer.take(), [Entry::ClockReadings(both), single.unwrap(), entry()]);
+        assert!(buffer.is_empty());
     }
 
     #[test]

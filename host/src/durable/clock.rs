@@ -5,7 +5,7 @@
 use crate::SnapshotBase;
 use crate::ports::Clock;
 use golem_model::Timestamp;
-use golem_model::oplog::wire::{DecodeError, Reader, put_varint};
+use golem_model::oplog::wire::{DecodeError, Reader};
 use golem_model::oplog::{Entry, HostFunction};
 use std::time::Duration;
 
@@ -42,6 +42,12 @@ impl ClockScan {
                 if matches!(call.function, HostFunction::MonotonicClockNow | HostFunction::Poll)
                     && let Ok(nanos) = Reader::new(response).varint()
                 {
+                    self.nanos = self.nanos.max(nanos);
+                    self.is_complete = true;
+                }
+            }
+            Entry::ClockReadings(readings) => {
+                if let Some(nanos) = readings.monotonic.last() {
                     self.nanos = self.nanos.max(nanos);
                     self.is_complete = true;
                 }
@@ -113,13 +119,6 @@ impl WorkerClock {
 
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// Encodes a reading.
-pub(crate) fn encode(nanos: u64) -> Vec<u8> {
-    let mut out = Vec::with_capacity(9);
-    put_varint(&mut out, nanos);
-    out
 }
 
 /// Decodes a reading.

@@ -167,6 +167,7 @@ impl HistoryScan {
             Entry::Created { .. }
             | Entry::Activated { .. }
             | Entry::HostCall { .. }
+            | Entry::ClockReadings(_)
             | Entry::AttemptFailed { .. }
             | Entry::Suspended(_)
             | Entry::Configured { .. }
@@ -197,6 +198,7 @@ fn engine(entry: &Entry) -> Option<String> {
         Entry::Created { .. }
         | Entry::InvocationStarted { .. }
         | Entry::HostCall { .. }
+        | Entry::ClockReadings(_)
         | Entry::InvocationCompleted { .. }
         | Entry::AttemptFailed { .. }
         | Entry::InvocationFailed { .. }

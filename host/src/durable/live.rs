@@ -16,7 +16,7 @@ use crate::ports::{
     WorkerQuery,
 };
 use crate::{InterruptHandle, StopReason};
-use golem_model::oplog::{HostCall, RevertReason, Suspension};
+use golem_model::oplog::{ClockKind, HostCall, RevertReason, Suspension};
 use golem_model::promise::{PromiseCompletion, PromiseState};
 use golem_model::{Entry, OplogIndex, PromiseId, Timestamp, WorkerId};
 use std::sync::Arc;
@@ -127,6 +127,26 @@ impl<'a> Live<'a> {
     /// The worker's monotonic clock, in nanoseconds.
     pub(crate) fn monotonic_now(&mut self) -> u64 {
         self.tail.clock.now(&*self.tail.ports.clock)
+    }
+
+    /// Reads a clock and records the reading. Within a millisecond, and without another entry in between, the first
+    /// reading stands for the next ones, which are counted. An append ends that, so the time that a guest sees advances
+    /// with each append, and a guest that waits by reading a clock gets out.
+    pub(crate) fn read_clock(&mut self, clock: ClockKind) -> Result<u64, StopReason> {
+        self.record_engine();
+        let now = self.tail.ports.clock.elapsed();
+        if self.tail.buffer.must_flush(|| now) {
+            self.flush()?;
+        }
+        if let Some(counted) = self.tail.buffer.count_reading(clock, now) {
+            return Ok(counted);
+        }
+        let reading = match clock {
+            ClockKind::Wall => self.wall_now().as_nanos(),
+            ClockKind::Monotonic => self.monotonic_now(),
+        };
+        self.tail.buffer.push_reading(clock, reading, now);
+        Ok(reading)
     }
 
     /// The index that the next recorded entry will have.

@@ -10,7 +10,9 @@ use super::history::{History, LastInvocation};
 use super::reverted::RevertedRanges;
 use crate::StopReason;
 use crate::ports::{HistoryPages, PortError};
-use golem_model::oplog::{Entry, FailureCause, HostCall, InvocationSource, LifecycleEvent, SavedState};
+use golem_model::oplog::{
+    ClockKind, Entry, FailureCause, HostCall, InvocationSource, LifecycleEvent, SavedState,
+};
 use golem_model::{Convention, IdempotencyKey, OplogIndex, Timestamp, Value};
 use std::sync::Arc;
 
@@ -149,6 +151,33 @@ impl Replay {
             }
             Some(other) => Err(diverged(index, other, call.to_string())),
         }
+    }
+
+    /// The recorded reading of `clock`; `None` once the recorded entries have ended.
+    pub(crate) fn recorded_reading(&mut self, clock: ClockKind) -> Result<Option<u64>, StopReason> {
+        let index = self.index()?;
+        let function = clock.function();
+        let (reading, is_last) = match self.peek()? {
+            None => {
+                self.resuming_wait = false;
+                return Ok(None);
+            }
+            Some(Entry::HostCall { call, response }) if call.function == function => {
+                (super::clock::decode(response), true)
+            }
+            Some(Entry::ClockReadings(readings)) if readings.of(clock).count > 0 => {
+                let reading = readings.of_mut(clock).take_first().unwrap_or_default();
+                (Ok(reading), readings.is_empty())
+            }
+            Some(other) => return Err(diverged(index, other, format!("{function}()"))),
+        };
+        let reading = reading.map_err(|error| super::unreadable_answer(function, index, &error))?;
+        if is_last {
+            self.take();
+        } else {
+            self.resuming_wait = false;
+        }
+        Ok(Some(reading))
     }
 
     /// What the oplog holds next, between two invocations.
@@ -359,6 +388,7 @@ impl Replay {
                 Entry::LifecycleEvent(_)
                 | Entry::InvocationStarted { .. }
                 | Entry::HostCall { .. }
+                | Entry::ClockReadings(_)
                 | Entry::InvocationCompleted { .. }
                 | Entry::InvocationFailed { .. } => return Ok(()),
             }
@@ -408,6 +438,19 @@ fn describe(entry: &Entry) -> String {
             }
         },
         Entry::HostCall { call, .. } => call.to_string(),
+        Entry::ClockReadings(readings) => {
+            let calls = [ClockKind::Wall, ClockKind::Monotonic].map(|clock| {
+                let function = clock.function();
+                match readings.of(clock).count {
+                    0 => String::new(),
+                    1 => format!("{function}()"),
+                    count => format!("{count} times {function}()"),
+                }
+            });
+            let [wall, monotonic] = &calls;
+            let and = if wall.is_empty() || monotonic.is_empty() { "" } else { " and " };
+            format!("{wall}{and}{monotonic}")
+        }
         Entry::InvocationCompleted { result, .. } => completion(result.as_ref()),
         Entry::AttemptFailed { details, .. } => format!("a failed attempt: {details}"),
         Entry::InvocationFailed { cause, .. } => format!("the invocation's failure: {cause:?}"),

@@ -126,6 +126,10 @@ impl RegionScan {
                     _ => {}
                 }
             }
+            Entry::ClockReadings(_) => {
+                self.last.get_or_insert(index);
+                self.parked.get_or_insert(false);
+            }
             Entry::Suspended(_) => {
                 self.parked.get_or_insert(true);
             }

@@ -1,11 +1,9 @@
 //! `wasi:clocks`: clock readings are recorded in the oplog; a timer is stored as the reading at which it expires.
 
-use crate::durable::{ImmediateCall, Live, decode_nanos, encode_nanos};
 use crate::objects::{Object, Pollable};
 use crate::state::WorkerState;
-use golem_model::oplog::HostFunction;
-use golem_model::oplog::wire::DecodeError;
-use golem_model::{OplogIndex, Timestamp};
+use golem_model::Timestamp;
+use golem_model::oplog::ClockKind;
 use wasmtime::Result;
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::bindings::clocks::{monotonic_clock, wall_clock};
@@ -13,45 +11,13 @@ use wasmtime_wasi_io::poll::DynPollable;
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
-/// The wall clock's reading: nanoseconds since the Unix epoch, as a variable-length integer.
-struct WallClockNow;
-
-impl ImmediateCall for WallClockNow {
-    const FUNCTION: HostFunction = HostFunction::WallClockNow;
-    type Answer = Timestamp;
-
-    fn perform(&self, live: &mut Live<'_>) -> Vec<u8> {
-        encode_nanos(live.wall_now().as_nanos())
-    }
-
-    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Timestamp, DecodeError> {
-        decode_nanos(response).map(Timestamp::from_nanos)
-    }
-}
-
-/// The monotonic clock's reading: nanoseconds, as a variable-length integer.
-struct MonotonicClockNow;
-
-impl ImmediateCall for MonotonicClockNow {
-    const FUNCTION: HostFunction = HostFunction::MonotonicClockNow;
-    type Answer = u64;
-
-    fn perform(&self, live: &mut Live<'_>) -> Vec<u8> {
-        encode_nanos(live.monotonic_now())
-    }
-
-    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<u64, DecodeError> {
-        decode_nanos(response)
-    }
-}
-
 impl wall_clock::Host for WorkerState {
     fn now(&mut self) -> Result<wall_clock::Datetime> {
         // A guest can turn off the recording of wall clock readings, but not of monotonic ones: timers are computed
         // from monotonic readings, and the clock must not go back. The file clock takes recorded readings only, because
         // a replay obtains the same ones.
         let now = if self.policy.records_reads() {
-            let now = self.call_immediate(&WallClockNow)?;
+            let now = Timestamp::from_nanos(self.read_clock(ClockKind::Wall)?);
             self.file_clock.set_wall(now);
             now
         } else {
@@ -69,7 +35,7 @@ impl wall_clock::Host for WorkerState {
 
 impl WorkerState {
     fn monotonic_now(&mut self) -> Result<u64> {
-        let now = self.call_immediate(&MonotonicClockNow)?;
+        let now = self.read_clock(ClockKind::Monotonic)?;
         self.file_clock.advance_to(now);
         Ok(now)
     }

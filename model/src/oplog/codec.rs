@@ -14,7 +14,7 @@ use super::entry::{
     Suspension,
 };
 use super::wire::{DecodeError, Reader, put_bytes, put_varint};
-use super::{OplogIndex, lifecycle};
+use super::{ClockReadings, CountedReadings, OplogIndex, lifecycle};
 use crate::value::codec as values;
 use crate::{
     AccountId, Convention, FailureOptions, IdempotencyKey, OnFailure, ProjectId, PromiseId, RetryPolicy,
@@ -264,6 +264,15 @@ fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
             }
             put_bytes(out, response);
         }
+        Entry::ClockReadings(readings) => {
+            out.push(10);
+            for CountedReadings { first, count } in [readings.wall, readings.monotonic] {
+                put_varint(out, count);
+                if count > 0 {
+                    put_varint(out, first);
+                }
+            }
+        }
         Entry::InvocationCompleted { at, result } => {
             out.push(6);
             put_time(out, *at);
@@ -341,6 +350,12 @@ fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
     }
 }
 
+fn counted_readings(input: &mut Reader<'_>) -> Result<CountedReadings, DecodeError> {
+    let count = input.varint()?;
+    let first = if count > 0 { input.varint()? } else { 0 };
+    Ok(CountedReadings { first, count })
+}
+
 fn entry(input: &mut Reader<'_>) -> Result<Entry, DecodeError> {
     Ok(match input.byte()? {
         1 => {
@@ -406,6 +421,14 @@ fn entry(input: &mut Reader<'_>) -> Result<Entry, DecodeError> {
             let count = input.count()?;
             let promises = (0..count).map(|_| promise_id(input)).collect::<Result<_, _>>()?;
             Entry::Suspended(Suspension { at, monotonic_nanos, wake_at, promises })
+        }
+        10 => {
+            let readings =
+                ClockReadings { wall: counted_readings(input)?, monotonic: counted_readings(input)? };
+            if readings.is_empty() {
+                return Err(DecodeError::Invalid("a number of clock readings"));
+            }
+            Entry::ClockReadings(readings)
         }
         32 => Entry::Revert {
             at: time(input)?,

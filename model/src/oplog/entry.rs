@@ -3,8 +3,8 @@
 //! Code that reads records matches every variant. When a variant is added, the compiler reports each match that needs a
 //! decision.
 
-use super::CallEvent;
 use super::{AdminRequest, LifecycleEvent, OplogIndex, wire::DecodeError};
+use super::{CallEvent, ClockReadings};
 use crate::invocation::Convention;
 use crate::{AccountId, FailureOptions, IdempotencyKey, ProjectId, PromiseId, Timestamp, Value, WorkerId};
 use std::fmt;
@@ -55,6 +55,8 @@ pub enum Entry {
         /// The encoded response. The implementation of the function defines the encoding.
         response: Vec<u8>,
     },
+    /// Several readings of the clocks. A single one is a `HostCall`.
+    ClockReadings(ClockReadings),
     /// The invocation returned.
     InvocationCompleted {
         /// Time of the entry.

@@ -377,6 +377,7 @@ impl Core {
                     | Entry::Activated { .. }
                     | Entry::InvocationStarted { .. }
                     | Entry::HostCall { .. }
+                    | Entry::ClockReadings(_)
                     | Entry::AttemptFailed { .. }
                     | Entry::ProgramEnded { .. }
                     | Entry::Suspended(_)

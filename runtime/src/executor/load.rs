@@ -305,6 +305,7 @@ fn saved_state(row: &Row, restore_point: RestorePoint) -> Option<(golem_model::T
         | Entry::Activated { .. }
         | Entry::InvocationStarted { .. }
         | Entry::HostCall { .. }
+        | Entry::ClockReadings(_)
         | Entry::InvocationCompleted { .. }
         | Entry::AttemptFailed { .. }
         | Entry::InvocationFailed { .. }

@@ -249,6 +249,10 @@ impl WorkerProjection {
                 }
                 self.apply_host_call(index, call, response);
             }
+            Entry::ClockReadings(_) => {
+                self.waiting = None;
+                self.retry_at = None;
+            }
             Entry::InvocationCompleted { at: _, result } => {
                 self.reply_to_current(result.as_ref(), effects);
                 self.end_current(seq, effects);

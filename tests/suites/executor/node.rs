@@ -376,7 +376,7 @@ impl Node {
     pub(crate) async fn until_it_sleeps(&self, worker: &WorkerId) {
         wait::until("the worker sleeps", || async {
             let oplog = self.oplog(worker).await;
-            matches!(oplog.last(), Some(Entry::HostCall { .. })).then_some(())
+            matches!(oplog.last(), Some(Entry::HostCall { .. } | Entry::ClockReadings(_))).then_some(())
         })
         .await;
     }

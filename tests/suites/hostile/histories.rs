@@ -1,4 +1,5 @@
 //! Long histories and large answers: recovering a worker takes the memory of the worker and a fixed amount for its log.
+//! A guest that polls a clock does not fill the log.
 
 use super::Attack;
 use golem_model::oplog::codec::{self, Row};
@@ -133,4 +134,35 @@ fn append_readings(data: &Path, worker: &WorkerId, readings: u32) {
         }
         store.commit(&Batch { fences: vec![fence], rows, ..Batch::default() }).unwrap();
     }
+}
+
+/// Regression: a guest that polled a clock wrote several megabytes per second.
+#[tokio::test]
+async fn polling_a_clock_grows_the_log_slowly() {
+    const SPIN_MS: u64 = 500;
+    const BYTES_PER_MS_MAX: u64 = 100;
+    let mut attack = Attack::begin(&[]).await;
+    let clocks = attack.attacker.upload("clocks", &guests::bytes("clocks")).await;
+    let mut passed_ms = 0;
+    for wall in [false, true] {
+        let spin = json!([SPIN_MS, wall]);
+        let readings = attack.attacker.invoke(&clocks, "w", "golem:clocks/api/spin-ms", &spin).await;
+        assert!(readings.as_u64().unwrap() > 5 * SPIN_MS, "{readings} readings");
+        passed_ms += SPIN_MS;
+    }
+    let template: TemplateId = serde_json::from_value(json!(clocks)).unwrap();
+    let worker = WorkerId { template, name: WorkerName::new("w").unwrap() };
+    let bytes = &mut 0;
+    attack = attack
+        .restart_after(|data| {
+            let store = EmbeddedStore::open(OpenOptions::new(data)).unwrap();
+            let last = store.projection(&worker).unwrap().unwrap().applied;
+            let rows = store.rows_back(last, usize::MAX, usize::MAX).unwrap();
+            *bytes = rows.iter().map(|row| row.body.len() as u64).sum();
+        })
+        .await;
+    assert!(*bytes <= 1_000 + BYTES_PER_MS_MAX * passed_ms, "{bytes} bytes in {passed_ms} ms");
+    // The log is replayed.
+    attack.attacker.invoke(&clocks, "w", READ_CLOCK, &json!([3])).await;
+    attack.assert_victim_is_served().await;
 }

@@ -14,7 +14,7 @@ mod programs;
 mod saved_states;
 mod snapshots;
 
-use golem_testing::{Failure, Options, SimulatedClock, TestWorker, Timestamp, Value};
+use golem_testing::{Entry, Failure, Options, SimulatedClock, TestWorker, Timestamp, Value};
 use golem_tests::guests;
 use golem_tests::report::report;
 use std::time::Duration;
@@ -107,6 +107,57 @@ async fn clock_readings_are_replayed() {
     worker.crash();
     worker.clock().advance(Duration::from_hours(1));
     assert_eq!(worker.invoke("golem:clocks/api/readings", vec![]).await.unwrap(), before);
+}
+
+/// Regression: a guest that polled the clock recorded each reading: Ruby's `sleep 5` wrote 9.4 million entries.
+#[tokio::test]
+async fn repeated_clock_readings_are_counted_and_replayed() {
+    for step in [1, 300, 700_000, 2_000_000, 60_000_000] {
+        let clock = frozen().clock.stepping(Duration::from_nanos(step));
+        let options = Options { clock, ..Options::default() };
+        let mut worker = TestWorker::start_with(&guests::bytes("clocks"), options).await.unwrap();
+        let is_monotonic = "golem:clocks/api/is-monotonic";
+        assert_eq!(
+            worker.invoke(is_monotonic, vec![Value::U32(500)]).await.unwrap(),
+            Some(Value::Bool(true)),
+            "{step}"
+        );
+        for _ in 0..2 {
+            worker.invoke("golem:clocks/api/read", vec![]).await.unwrap();
+        }
+        let readings = worker.invoke("golem:clocks/api/readings", vec![]).await.unwrap();
+        let recorded = worker.oplog();
+        let entries =
+            recorded.iter().filter(|entry| matches!(entry, Entry::HostCall { .. } | Entry::ClockReadings(_)));
+        let (entries, passed_ms) = (entries.count() as u64, 510 * step / 1_000_000);
+        assert!(entries <= 3 + 2 * passed_ms, "{entries} entries in {passed_ms} ms");
+        worker.crash();
+        worker.clock().advance(Duration::from_hours(1));
+        assert_eq!(worker.invoke("golem:clocks/api/readings", vec![]).await.unwrap(), readings, "{step}");
+    }
+}
+
+/// A guest that polls clocks gets out also if it continues after a crash.
+#[tokio::test]
+async fn a_guest_that_polls_clocks_continues_after_a_crash() {
+    for (wall, appends) in [(false, 1), (true, 2), (true, 3)] {
+        let clock = frozen().clock.stepping(Duration::from_micros(90));
+        let options = Options { clock, ..Options::default() };
+        let mut worker = TestWorker::start_with(&guests::bytes("clocks"), options).await.unwrap();
+        worker.invoke("golem:clocks/api/now-ms", vec![]).await.unwrap();
+        worker.store().fail_after(appends);
+        let spin = vec![Value::U64(300), Value::Bool(wall)];
+        let failed = worker.invoke("golem:clocks/api/spin-ms", spin).await;
+        assert!(matches!(failed, Err(Failure::Port(_))), "{failed:?}");
+        worker.commit();
+        worker.crash();
+        let counted = worker.oplog().iter().filter(|entry| matches!(entry, Entry::ClockReadings(_))).count();
+        assert!(counted > 20, "{counted} entries");
+        let Some(Value::U64(readings)) = worker.resume().await.unwrap() else { panic!("a number") };
+        assert!(readings > 2_000, "{readings} readings");
+        worker.crash();
+        worker.invoke("golem:clocks/api/now-ms", vec![]).await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use crate::catalog::Template;
 use golem_api::oplog as api;
 use golem_api::worker::CallingConvention;
 use golem_model::oplog::{
-    FailureCause, HostCall, HostCallRequest, InvocationSource, LifecycleEvent, RevertReason, SavedState,
-    SnapshotImage, Suspension,
+    ClockKind, ClockReadings, CountedReadings, FailureCause, HostCall, HostCallRequest, InvocationSource,
+    LifecycleEvent, RevertReason, SavedState, SnapshotImage, Suspension,
 };
 use golem_model::{Entry, OplogIndex, Timestamp, excerpt};
 use serde_json::{Value as AnyJson, json};
@@ -129,6 +129,7 @@ pub(super) fn show_entry<'a>(template: &'a Template, index: OplogIndex, entry: &
                 ],
             )
         }
+        Entry::ClockReadings(readings) => show_readings(readings),
         Entry::InvocationCompleted { at, result } => {
             let bytes = result.as_slice();
             let result = Field::sized("result", values_bytes(bytes), result.as_ref().map(Untyped));
@@ -182,6 +183,19 @@ pub(super) fn show_entry<'a>(template: &'a Template, index: OplogIndex, entry: &
         Entry::LifecycleEvent(event) => show_lifecycle_event(event),
     };
     ShownEntry { index, kind, at, text: excerpt(TEXT_BYTES_MAX, format_args!("{text}")), details }
+}
+
+fn show_readings(readings: &ClockReadings) -> ShownEvent<'static> {
+    let mut texts = Vec::new();
+    let mut details = Vec::new();
+    for (clock, name) in [(ClockKind::Wall, "wall"), (ClockKind::Monotonic, "monotonic")] {
+        let CountedReadings { first, count } = readings.of(clock);
+        if count > 0 {
+            texts.push(format!("{} read {count} times, first {first} ns", clock.function()));
+            details.push(Field::small(name, json!({ "count": count, "firstNanos": first })));
+        }
+    }
+    ("clock-readings", None, texts.join("; "), details)
 }
 
 fn show_source<'a>(template: &'a Template, source: &'a InvocationSource) -> (String, Vec<Field<'a>>) {

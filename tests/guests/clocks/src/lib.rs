@@ -49,6 +49,21 @@ mod clocks {
         u64::try_from(since.as_millis()).expect("for the next 500 million years")
     }
 
+    /// Reads the monotonic clock, and the wall clock if `wall` is set, until `ms` milliseconds have passed. Returns the
+    /// number of readings.
+    pub fn spin_ms(ms: u64, wall: bool) -> u64 {
+        let begin = monotonic_clock::now();
+        let mut readings = 1;
+        while monotonic_clock::now() - begin < ms * 1_000_000 {
+            readings += 1;
+            if wall {
+                wall_clock::now();
+                readings += 1;
+            }
+        }
+        readings
+    }
+
     /// Resolutions in nanoseconds of the wall clock and the monotonic clock.
     pub fn resolutions() -> (u64, u64) {
         let wall = wall_clock::resolution();
