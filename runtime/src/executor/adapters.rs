@@ -8,9 +8,9 @@ mod shared_access;
 
 use super::authorization::{PromiseAccess, PromiseUse};
 use super::core::{Core, OnDurable};
-use super::history;
 use super::ledger::{ActivationId, HostCallContext, LedgerEvent, PromiseOperation, StepError, StepOutcome};
 use super::panics::StateGuard;
+use super::position::Position;
 use super::projection::PromiseSlot;
 use super::{ExecutorError, WorkerRange, WorkerView, ledger, listing};
 use crate::storage::ports::{Seq, WorkerNum};
@@ -31,7 +31,7 @@ pub(crate) struct ActivationAdapter {
     pub(super) core: Arc<Core>,
     pub(super) worker: WorkerNum,
     pub(super) activation: ActivationId,
-    generation: u64,
+    pub(super) generation: u64,
     /// The last row that this activation is based on or has appended.
     last: AtomicU64,
 }
@@ -138,7 +138,8 @@ impl Oplog for ActivationAdapter {
     }
 
     async fn commit(&self) -> Result<(), PortError> {
-        self.core.wait_durable(Seq(self.last.load(Ordering::Relaxed))).await.map_err(port_error)
+        let last = Position::of(self.generation, Seq(self.last.load(Ordering::Relaxed)));
+        self.core.wait_until_durable(last).await.map_err(port_error)
     }
 }
 
@@ -302,14 +303,14 @@ impl Core {
                 located.and_then(|owner| {
                     let promise_use = PromiseUse::between(&state, caller, PromiseAccess::Read, owner)?;
                     let slot = *state.ledger.projection(owner)?.promises.get(&promise.index.0)?;
-                    self.permits(promise_use).then_some((promise_use, slot))
+                    self.permits(promise_use).then_some((promise_use, owner, slot, state.last_position()))
                 })
             };
             return match found {
                 None => Ok(PromiseState::Unknown),
-                Some((_, PromiseSlot::Pending)) => Ok(PromiseState::Pending),
-                Some((promise_use, PromiseSlot::Completed(row))) => {
-                    let data = self.read_promise_data(Seq(row)).await?;
+                Some((_, _, PromiseSlot::Pending, _)) => Ok(PromiseState::Pending),
+                Some((promise_use, owner, PromiseSlot::Completed(row), last)) => {
+                    let data = self.read_promise_data(owner, last.with_seq(Seq(row))).await?;
                     // The permission may have been revoked during the read. The caller records this answer next.
                     let readable = self.permits(promise_use);
                     Ok(if readable { PromiseState::Completed(data) } else { PromiseState::Unknown })
@@ -318,14 +319,15 @@ impl Core {
         }
     }
 
-    async fn read_promise_data(self: &Arc<Self>, row: Seq) -> Result<Arc<[u8]>, ExecutorError> {
-        // The store can only return rows that are durable.
-        self.wait_durable(row).await?;
-        let body = self.read_store(move |store| history::row(store, row)).await?;
-        match body {
+    async fn read_promise_data(
+        self: &Arc<Self>,
+        owner: WorkerNum,
+        row: Position,
+    ) -> Result<Arc<[u8]>, ExecutorError> {
+        match self.durable_row(owner, row).await? {
             Row::InboxEvent(InboxEvent::PromiseCompleted { data, .. }) => Ok(data.into()),
             Row::InboxEvent(_) | Row::Entries { .. } => Err(ExecutorError::Unavailable {
-                reason: format!("log row {row} should complete a promise, and does not").into(),
+                reason: format!("log row {} should complete a promise, and does not", row.seq()).into(),
             }),
         }
     }

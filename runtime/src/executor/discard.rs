@@ -6,6 +6,7 @@
 use super::core::{Core, OnDurable, PendingInvocation, State};
 use super::invoke::internal;
 use super::ledger::{LedgerEvent, StepOutcome};
+use super::position::Position;
 use super::projection::WorkerProjection;
 use super::{Executor, ExecutorError, ExecutorMetrics, history, interrupt, worker_task};
 use crate::storage::ports::{Seq, WorkerNum};
@@ -21,16 +22,16 @@ impl Executor {
         let (outcome, position) = loop {
             let located = self.find_worker(id).await?;
             let worker = located.worker;
-            let (last_row, unfinished) = {
+            let (last, unfinished) = {
                 let state = core.lock();
                 let Some(projection) = state.ledger.projection(worker) else { continue };
-                (Seq(projection.last_row), projection.current.is_some())
+                (state.worker_position(worker), projection.current.is_some())
             };
             // The last error of an unfinished invocation is found in the log only.
-            let details = if unfinished { self.last_failure(last_row).await? } else { None };
+            let details = if unfinished { self.last_failure(last).await? } else { None };
             let mut state = core.lock();
             Core::check_available(&state)?;
-            if state.ledger.projection(worker).is_none_or(|projection| projection.last_row != last_row.0) {
+            if state.ledger.projection(worker).is_none() || state.worker_position(worker) != last {
                 continue;
             }
             let outcome = core.recover_locked(&mut state, worker, details);
@@ -42,9 +43,9 @@ impl Executor {
         }
     }
 
-    async fn last_failure(&self, last_row: Seq) -> Result<Option<String>, ExecutorError> {
-        self.core.wait_durable(last_row).await?;
-        self.core.read_store(move |store| history::last_failure(store, last_row)).await
+    async fn last_failure(&self, last: Position) -> Result<Option<String>, ExecutorError> {
+        self.core.wait_until_durable(last).await?;
+        self.core.read_store(move |store| history::last_failure(store, last.seq())).await
     }
 }
 

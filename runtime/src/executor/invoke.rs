@@ -2,10 +2,11 @@
 
 use super::core::{Core, LocatedWorker, PendingInvocation, Reply, State, WorkerSlot};
 use super::ledger::{KeyRecord, LedgerEvent, StepError};
+use super::position::Position;
 use super::progress::acceptance_due;
 use super::projection::{TerminalState, WorkerProjection};
 use super::settings::Deduplication;
-use super::{Executor, ExecutorError, ExecutorMetrics, event_loop, history};
+use super::{Executor, ExecutorError, ExecutorMetrics, event_loop};
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_model::limits::INVOCATIONS_PENDING_MAX;
 use golem_model::oplog::codec::Row;
@@ -58,7 +59,7 @@ impl Executor {
     ) -> Result<Option<golem_model::Value>, ExecutorError> {
         match self.admit_invocation(id, invocation, ReplyMode::Await).await? {
             AdmissionResult::Waiting(reply) => reply.await.unwrap_or(Err(ExecutorError::ShuttingDown)),
-            AdmissionResult::Outcome(outcome) => self.core.recorded_reply(outcome).await,
+            AdmissionResult::Outcome(worker, outcome) => self.core.recorded_reply(worker, outcome).await,
             AdmissionResult::Accepted(_) => Ok(None),
         }
     }
@@ -66,8 +67,8 @@ impl Executor {
     /// Accepts an invocation to run later. Durable on return.
     pub async fn enqueue(&self, id: &WorkerId, invocation: Invocation) -> Result<(), ExecutorError> {
         match self.admit_invocation(id, invocation, ReplyMode::Enqueue).await? {
-            AdmissionResult::Accepted(seq) | AdmissionResult::Outcome(seq) => {
-                self.core.wait_durable(seq).await
+            AdmissionResult::Accepted(position) | AdmissionResult::Outcome(_, position) => {
+                self.core.wait_until_durable(position).await
             }
             // The key joined an invocation without a row of acceptance. It is durable when its outcome is, so the
             // caller waits for the outcome.
@@ -123,7 +124,7 @@ impl Executor {
         loop {
             let located = self.find_worker(id).await?;
             let worker = located.worker;
-            let admission = {
+            let (admission, last) = {
                 let mut state = core.lock();
                 Core::check_available(&state)?;
                 let store_checked = checked
@@ -131,7 +132,8 @@ impl Executor {
                     .is_some_and(|checked| checked.worker == worker && checked.is_current(&state));
                 let admission =
                     core.admit_invocation_locked(&mut state, worker, id, &invocation, mode, store_checked);
-                admission.map_err(|error| (error, state.worker_position(worker)))
+                let admission = admission.map_err(|error| (error, state.worker_position(worker)));
+                (admission, state.last_position())
             };
             let admission = match admission {
                 Ok(admission) => admission,
@@ -139,7 +141,7 @@ impl Executor {
             };
             let record = match admission {
                 AdmissionAttempt::Waiting(reply) => return Ok(AdmissionResult::Waiting(reply)),
-                AdmissionAttempt::Accepted(seq) => return Ok(AdmissionResult::Accepted(seq)),
+                AdmissionAttempt::Accepted(seq) => return Ok(AdmissionResult::Accepted(last.with_seq(seq))),
                 AdmissionAttempt::Retry => continue,
                 AdmissionAttempt::Known(record) => record,
                 AdmissionAttempt::AskStore => {
@@ -155,11 +157,13 @@ impl Executor {
                     }
                 }
             };
-            core.check_same_invocation(&record, &invocation).await?;
+            core.check_same_invocation(worker, last.with_seq(record.started), &record, &invocation).await?;
             ExecutorMetrics::add(&core.metrics.invocations_repeated, 1);
             match (record.outcome, mode) {
-                (Some(outcome), _) => return Ok(AdmissionResult::Outcome(outcome)),
-                (None, ReplyMode::Enqueue) => return Ok(AdmissionResult::Accepted(record.started)),
+                (Some(outcome), _) => return Ok(AdmissionResult::Outcome(worker, last.with_seq(outcome))),
+                (None, ReplyMode::Enqueue) => {
+                    return Ok(AdmissionResult::Accepted(last.with_seq(record.started)));
+                }
                 (None, ReplyMode::Await) => {
                     if let Some(reply) = core.join_by_key(worker, &invocation.key) {
                         return Ok(AdmissionResult::Waiting(reply));
@@ -174,8 +178,8 @@ impl Executor {
 /// The result of admission, for a new invocation or a repeated one.
 enum AdmissionResult {
     Waiting(oneshot::Receiver<Reply>),
-    Accepted(Seq),
-    Outcome(Seq),
+    Accepted(Position),
+    Outcome(WorkerNum, Position),
 }
 
 impl Core {
@@ -339,30 +343,29 @@ impl Core {
     /// Returns an error unless the key's invocation is the requested one.
     async fn check_same_invocation(
         &self,
+        worker: WorkerNum,
+        started: Position,
         record: &KeyRecord,
         invocation: &Invocation,
     ) -> Result<(), ExecutorError> {
         let (function, digest) = if let Some(known) = &record.invocation {
             known.clone()
         } else {
-            let started = record.started;
-            self.wait_durable(started).await?;
-            let row = self.read_store(move |store| history::row(store, started)).await?;
+            let row = self.durable_row(worker, started).await?;
             find_recorded_invocation(&row, &invocation.key).ok_or_else(|| ExecutorError::Unavailable {
-                reason: format!("log row {started} should hold an invocation, and does not").into(),
+                reason: format!("log row {} should hold an invocation, and does not", started.seq()).into(),
             })?
         };
         if digest == invocation.digest() {
             return Ok(());
         }
-        self.wait_durable(record.started).await?;
+        self.wait_until_durable(started).await?;
         Err(key_reused(invocation, function))
     }
 
     /// Reads the reply from the row with the outcome.
-    async fn recorded_reply(&self, outcome: Seq) -> Reply {
-        self.wait_durable(outcome).await?;
-        let row = self.read_store(move |store| history::row(store, outcome)).await?;
+    async fn recorded_reply(&self, worker: WorkerNum, outcome: Position) -> Reply {
+        let row = self.durable_row(worker, outcome).await?;
         if let Row::InboxEvent(InboxEvent::Admin(AdminRequest::InvocationCancelled { at: _, key })) = row {
             return Err(ExecutorError::InvocationCancelled { key });
         }
@@ -388,7 +391,7 @@ impl Core {
             }
         }
         Err(ExecutorError::Unavailable {
-            reason: format!("log row {outcome} should hold an outcome, and does not").into(),
+            reason: format!("log row {} should hold an outcome, and does not", outcome.seq()).into(),
         })
     }
 }

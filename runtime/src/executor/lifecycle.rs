@@ -221,7 +221,7 @@ impl Executor {
                     drop(state);
                     drop(idle);
                     core.logs.remove(worker);
-                    snapshot::remove_images_when_durable(core, seq, blobs);
+                    snapshot::remove_images_when_durable(core, position, blobs);
                     break position;
                 }
                 Ok(_) => return Err(internal(&StepError::UnknownWorker)),

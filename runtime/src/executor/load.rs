@@ -7,6 +7,7 @@ use super::adapters::ActivationAdapter;
 use super::core::{Core, ResidentInstance, ResidentPermit};
 use super::history::{self, HistoryRange};
 use super::ledger::{LedgerEvent, StepOutcome};
+use super::position::Position;
 use super::projection::{RestorePoint, WorkerProjection};
 use super::{ExecutorError, ExecutorMetrics};
 use crate::storage::ports::{Seq, StoreError, WorkerNum};
@@ -37,6 +38,7 @@ pub(super) struct Loader<'a> {
     pub(super) init: WorkerInit,
     pub(super) ports: Ports,
     pub(super) interrupt_handle: InterruptHandle,
+    pub(super) generation: u64,
 }
 
 /// Loads the worker into memory and replays its log.
@@ -72,6 +74,7 @@ pub(super) async fn load(
         ports: ActivationAdapter::new(core.clone(), worker, activation, generation, Seq(projection.last_row))
             .ports(projection.project),
         interrupt_handle: interrupt_handle.clone(),
+        generation,
     };
     let mut instance = Box::new(loader.load_newest().await?);
     let replayed = instance.replay().await.map_err(LoadError::Stopped)?;
@@ -192,7 +195,7 @@ impl Loader<'_> {
 
     /// Creates an instance from the first entry.
     pub(super) async fn load_from_start(&self) -> Result<Instance, LoadError> {
-        let Self { core, projection, component, init, ports, interrupt_handle } = self;
+        let Self { core, projection, component, init, ports, interrupt_handle, .. } = self;
         let history = if let Some(entries) = projection.only_creation_entries() {
             let count = entries.len();
             History::from_entries(projection.begins_after, entries, count)
@@ -280,7 +283,7 @@ impl Loader<'_> {
         read: impl FnOnce(&dyn crate::storage::ports::Store, Seq) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, LoadError> {
         let last = Seq(self.projection.last_row);
-        self.core.wait_durable(last).await.map_err(LoadError::Server)?;
+        self.core.wait_until_durable(Position::of(self.generation, last)).await.map_err(LoadError::Server)?;
         self.core.read_store(move |store| read(store, last)).await.map_err(LoadError::Server)
     }
 

@@ -82,15 +82,17 @@ impl Executor {
 
     /// Waits until a worker's log is durable.
     async fn durable_range(&self, id: &WorkerId) -> Result<LogRange, ExecutorError> {
-        let range = loop {
+        let (range, position) = loop {
             let located = self.find_worker(id).await?;
             let worker = located.worker;
-            if let Some(projection) = self.core.lock().ledger.projection(worker) {
+            let state = self.core.lock();
+            if let Some(projection) = state.ledger.projection(worker) {
                 let (begins_after, end) = (projection.begins_after, projection.oplog_end);
-                break LogRange { begins_after, end, last: Seq(projection.last_row) };
+                let range = LogRange { begins_after, end, last: Seq(projection.last_row) };
+                break (range, state.worker_position(worker));
             }
         };
-        self.core.wait_durable(range.last).await?;
+        self.core.wait_until_durable(position).await?;
         Ok(range)
     }
 }

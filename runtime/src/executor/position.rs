@@ -9,9 +9,11 @@
 //! the number, and waiting for a position of an earlier generation is an error.
 
 use super::core::{Core, OnDurable, State, StoreHealth};
+use super::history::corrupt_row;
 use super::{Executor, ExecutorError};
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_model::WorkerId;
+use golem_model::oplog::codec::{self, Row};
 use tokio::sync::oneshot;
 
 /// A row, and the generation of the state in which it has its number.
@@ -19,6 +21,22 @@ use tokio::sync::oneshot;
 pub(crate) struct Position {
     generation: u64,
     seq: Seq,
+}
+
+impl Position {
+    /// The position of a row in the state of `generation`.
+    pub(crate) fn of(generation: u64, seq: Seq) -> Self {
+        Self { generation, seq }
+    }
+
+    /// The position of another row in the same state.
+    pub(crate) fn with_seq(self, seq: Seq) -> Self {
+        Self { seq, ..self }
+    }
+
+    pub(crate) fn seq(self) -> Seq {
+        self.seq
+    }
 }
 
 impl State {
@@ -84,16 +102,23 @@ impl Core {
         rx.await.unwrap_or(Err(ExecutorError::ShuttingDown))
     }
 
-    /// Waits until `seq` is durable.
-    pub(crate) async fn wait_durable(&self, seq: Seq) -> Result<(), ExecutorError> {
-        let position = {
-            let state = self.lock();
-            if state.ledger.durable_seq() >= seq {
-                return Ok(());
+    /// Waits until a row of `worker` is durable, and reads it.
+    pub(crate) async fn durable_row(
+        &self,
+        worker: WorkerNum,
+        position: Position,
+    ) -> Result<Row, ExecutorError> {
+        self.wait_until_durable(position).await?;
+        let seq = position.seq;
+        self.read_store(move |store| {
+            let row = store.row(seq)?.ok_or_else(|| corrupt_row(seq, "the row is missing"))?;
+            if row.worker != worker {
+                let details = format!("it belongs to worker {} and not to worker {worker}", row.worker);
+                return Err(corrupt_row(seq, &details));
             }
-            state.position(seq)
-        };
-        self.wait_until_durable(position).await
+            codec::decode_row(&row.body).map_err(|error| corrupt_row(seq, &error.to_string()))
+        })
+        .await
     }
 
     /// Waits until everything that the log holds of the worker now is durable. `generation` is that of the state on which

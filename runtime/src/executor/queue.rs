@@ -6,7 +6,7 @@
 use super::core::{Core, OnDurable, PendingInvocation, State};
 use super::invoke::{cached_key_record, internal};
 use super::ledger::{LedgerEvent, StepOutcome};
-use super::{Executor, ExecutorError, committer, history};
+use super::{Executor, ExecutorError, committer};
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_model::oplog::CallEvent;
 use golem_model::oplog::codec::Row;
@@ -49,12 +49,12 @@ impl Executor {
     /// Returns the invocations of a worker that have not ended: first the one that has begun, then the queued ones in
     /// order. Which invocations have rows, and which have ended, is durable on return.
     pub async fn queue(&self, id: &WorkerId) -> Result<Vec<QueuedInvocation>, ExecutorError> {
-        let (known, position) = loop {
+        let (worker, known, position) = loop {
             let located = self.find_worker(id).await?;
             let worker = located.worker;
             let state = self.core.lock();
             if let Some(known) = queue_items(&state, worker) {
-                break (known, state.worker_position(worker));
+                break (worker, known, state.worker_position(worker));
             }
         };
         self.core.wait_until_durable(position).await?;
@@ -63,7 +63,7 @@ impl Executor {
             let mut accepted_at = None;
             let mut function = function;
             if let Some(row) = row {
-                match self.core.read_store(move |store| history::row(store, row)).await {
+                match self.core.durable_row(worker, position.with_seq(row)).await {
                     Ok(body) => {
                         if let Some((found, at)) = find_accepted(&body, &key) {
                             function = Some(found);
@@ -106,10 +106,7 @@ impl Executor {
             let outcome = match attempt {
                 CancelAttempt::Recorded => return core.wait_until_durable(position).await,
                 CancelAttempt::Retry => continue,
-                CancelAttempt::Ended(outcome) => {
-                    core.wait_until_durable(position).await?;
-                    outcome
-                }
+                CancelAttempt::Ended(outcome) => outcome,
                 CancelAttempt::AskStore => {
                     let hash = key.index_hash();
                     match core.read_store(move |store| store.idempotency_row(worker, hash)).await? {
@@ -123,7 +120,7 @@ impl Executor {
                     }
                 }
             };
-            return match core.read_store(move |store| history::row(store, outcome)).await? {
+            return match core.durable_row(worker, position.with_seq(outcome)).await? {
                 Row::InboxEvent(InboxEvent::Admin(AdminRequest::InvocationCancelled { .. })) => Ok(()),
                 Row::InboxEvent(_) | Row::Entries { .. } => {
                     Err(ExecutorError::InvocationBegun { key: key.clone(), ended: true })

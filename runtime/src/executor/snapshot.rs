@@ -5,9 +5,10 @@
 //! removes it.
 
 use super::core::{Core, ResidentInstance};
+use super::position::Position;
 use super::worker_task::append_entries;
 use super::{ExecutorError, ExecutorMetrics};
-use crate::storage::ports::{Seq, StoreError, WorkerNum};
+use crate::storage::ports::{StoreError, WorkerNum};
 use golem_host::{ReloadTarget, SnapshotError, image_owner};
 use golem_model::Entry;
 use golem_model::oplog::{LifecycleEvent, SnapshotImage};
@@ -19,6 +20,8 @@ use std::sync::Arc;
 const INLINE_BYTES_MAX: usize = 16 << 10;
 /// Maximum size of an image. A worker with a larger state is not saved.
 const IMAGE_BYTES_MAX: usize = 128 << 20;
+/// Bytes of an image that contain its owner: the id of a worker is shorter.
+const IMAGE_HEAD_BYTES: usize = 4 << 10;
 
 /// Takes a snapshot. The worker continues on an instance that was loaded from it. If `resident` is `None` afterwards,
 /// the worker is loaded again.
@@ -104,27 +107,27 @@ pub(super) fn image_hashes(core: &Arc<Core>, worker: WorkerNum) -> Option<Vec<[u
 /// Removes those of the images `before` that the worker does not need any more, once the entry that makes them unused
 /// is durable.
 pub(super) fn remove_unused_images(core: &Arc<Core>, worker: WorkerNum, before: Vec<[u8; 32]>) {
-    let (seq, needed) = {
+    let (position, needed) = {
         let state = core.lock();
         let Some(projection) = state.ledger.projection(worker) else { return };
         (
-            Seq(projection.last_row),
+            state.worker_position(worker),
             projection.snapshot_state.image_hashes().into_iter().collect::<BTreeSet<_>>(),
         )
     };
     let unused: Vec<_> = before.into_iter().filter(|hash| !needed.contains(hash)).collect();
-    remove_images_when_durable(core, seq, unused);
+    remove_images_when_durable(core, position, unused);
 }
 
-/// Removes images once `seq` is durable.
-pub(super) fn remove_images_when_durable(core: &Arc<Core>, seq: Seq, unused: Vec<[u8; 32]>) {
+/// Removes images once the row at `position` is durable.
+pub(super) fn remove_images_when_durable(core: &Arc<Core>, position: Position, unused: Vec<[u8; 32]>) {
     if unused.is_empty() {
         return;
     }
     let core_of_task = core.clone();
     core.spawn(async move {
         let core = core_of_task;
-        if core.wait_durable(seq).await.is_err() {
+        if core.wait_until_durable(position).await.is_err() {
             return;
         }
         let snapshots = core.snapshots.clone();
@@ -160,13 +163,12 @@ pub(super) async fn sweep_images(core: Arc<Core>) {
 }
 
 async fn sweep_image(core: &Arc<Core>, hash: [u8; 32]) -> Result<(), ExecutorError> {
-    let blocking = |work: Box<dyn FnOnce() -> Result<Option<Vec<u8>>, StoreError> + Send>| async {
-        core.run_blocking(work).await?.map_err(|error| super::core::unavailable(&error))
-    };
+    // The owner is in the first bytes. The rest is read only if the image seems to be unused: the first bytes alone cannot
+    // be checked against the hash.
     let snapshots = core.snapshots.clone();
-    let image = blocking(Box::new(move || snapshots.get(hash))).await?;
+    let head = read_image(core, move || snapshots.head(hash, IMAGE_HEAD_BYTES)).await?;
     // An image that cannot be decoded is left for an operator.
-    let Some(owner) = image.as_deref().and_then(image_owner) else { return Ok(()) };
+    let Some(owner) = head.as_deref().and_then(image_owner) else { return Ok(()) };
     // `try_write`, because a queued writer would block tasks that take snapshots meanwhile. An image that is skipped
     // here is checked again at the next start.
     let Ok(_image_guard) = core.image_lock.try_write() else { return Ok(()) };
@@ -179,7 +181,18 @@ async fn sweep_image(core: &Arc<Core>, hash: [u8; 32]) -> Result<(), ExecutorErr
     };
     if !needed {
         let snapshots = core.snapshots.clone();
-        blocking(Box::new(move || snapshots.remove(hash).map(|()| None))).await?;
+        read_image(core, move || match snapshots.get(hash)? {
+            Some(_) => snapshots.remove(hash).map(|()| None),
+            None => Ok(None),
+        })
+        .await?;
     }
     Ok(())
+}
+
+async fn read_image(
+    core: &Arc<Core>,
+    read: impl FnOnce() -> Result<Option<Vec<u8>>, StoreError> + Send + 'static,
+) -> Result<Option<Vec<u8>>, ExecutorError> {
+    core.run_blocking(read).await?.map_err(|error| super::core::unavailable(&error))
 }

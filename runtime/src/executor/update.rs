@@ -226,6 +226,7 @@ async fn rehearse(
         )
         .ports(projection.project),
         interrupt_handle,
+        generation,
     };
     let load_result = match projection.snapshot_state.last_manual_update() {
         None => loader.load_from_start().await,

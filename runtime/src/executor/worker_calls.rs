@@ -7,9 +7,9 @@
 use super::ExecutorError;
 use super::adapters::{ActivationAdapter, port_error, step_port_error};
 use super::core::{Core, LocatedName, PendingInvocation, State};
-use super::history;
 use super::ledger::call_delivery::{CallRequest, CallTarget, CancelRequest};
 use super::ledger::{HostCallContext, LedgerEvent, NewWorker, StepOutcome};
+use super::position::Position;
 use super::projection::TerminalState;
 use crate::storage::ports::{Seq, WorkerNum};
 use async_trait::async_trait;
@@ -223,7 +223,8 @@ impl Calls for ActivationAdapter {
             None => Ok(AnswerState::Unknown),
             Some(None) => Ok(AnswerState::Pending),
             Some(Some(row)) => {
-                self.core.read_answer(Seq(row)).await.map(AnswerState::Answered).map_err(port_error)
+                let row = Position::of(self.generation, Seq(row));
+                self.core.read_answer(self.worker, row).await.map(AnswerState::Answered).map_err(port_error)
             }
         }
     }
@@ -287,13 +288,15 @@ impl Core {
     }
 
     /// Reads the answer in a row.
-    async fn read_answer(self: &Arc<Self>, row: Seq) -> Result<Arc<[u8]>, ExecutorError> {
-        // The store can only return rows that are durable.
-        self.wait_durable(row).await?;
-        match self.read_store(move |store| history::row(store, row)).await? {
+    async fn read_answer(
+        self: &Arc<Self>,
+        worker: WorkerNum,
+        row: Position,
+    ) -> Result<Arc<[u8]>, ExecutorError> {
+        match self.durable_row(worker, row).await? {
             Row::InboxEvent(InboxEvent::Call(CallEvent::Answered { answer, .. })) => Ok(answer.into()),
             Row::InboxEvent(_) | Row::Entries { .. } => Err(ExecutorError::Unavailable {
-                reason: format!("log row {row} should answer a call, and does not").into(),
+                reason: format!("log row {} should answer a call, and does not", row.seq()).into(),
             }),
         }
     }

@@ -14,9 +14,10 @@ use super::core::{Core, OnDurable, PendingInvocation, ResidentInstance, State, S
 use super::ledger::{LedgerEvent, StepOutcome};
 use super::load::{self, LoadError};
 use super::panics;
+use super::position::Position;
 use super::projection::{TerminalState, WorkerProjection};
 use super::retry::jitter;
-use super::{ExecutorError, ExecutorMetrics, committer, event_loop, history, scheduler, snapshot, update};
+use super::{ExecutorError, ExecutorMetrics, committer, event_loop, scheduler, snapshot, update};
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_host::ports::PortError;
 use golem_host::{Acceptance, Outcome, ReplayEnd, StopReason};
@@ -359,10 +360,12 @@ async fn begin_invocation(
 ) -> WorkResult {
     let invocation = match (invocation, accepted_row) {
         (Some(invocation), _) => invocation,
-        (None, Some(accepted_row)) => match read_queued_invocation(core, accepted_row).await {
-            Ok(invocation) => invocation,
-            Err(error) => return WorkResult::ServerError(error),
-        },
+        (None, Some(accepted_row)) => {
+            match read_queued_invocation(core, worker, Position::of(generation, accepted_row)).await {
+                Ok(invocation) => invocation,
+                Err(error) => return WorkResult::ServerError(error),
+            }
+        }
         (None, None) => {
             return WorkResult::ServerError(ExecutorError::Unavailable {
                 reason: format!("the invocation {key} has neither parameters in memory nor a row in the log")
@@ -413,14 +416,17 @@ fn hand_over(current: &mut PendingInvocation) -> Acceptance {
     Acceptance::Due(current.accept_by)
 }
 
-async fn read_queued_invocation(core: &Arc<Core>, accepted_row: Seq) -> Result<Invocation, ExecutorError> {
-    core.wait_durable(accepted_row).await?;
-    match core.read_store(move |store| history::row(store, accepted_row)).await? {
+async fn read_queued_invocation(
+    core: &Arc<Core>,
+    worker: WorkerNum,
+    accepted_row: Position,
+) -> Result<Invocation, ExecutorError> {
+    match core.durable_row(worker, accepted_row).await? {
         Row::InboxEvent(event) => event.into_invocation(),
         Row::Entries { .. } => None,
     }
     .ok_or_else(|| ExecutorError::Unavailable {
-        reason: format!("log row {accepted_row} should hold an invocation, and does not").into(),
+        reason: format!("log row {} should hold an invocation, and does not", accepted_row.seq()).into(),
     })
 }
 

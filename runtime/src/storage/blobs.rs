@@ -8,7 +8,7 @@ use super::ports::{ContentStore, StoreError};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -73,6 +73,19 @@ impl ContentStore for FileContentStore {
 
     fn get(&self, hash: [u8; 32]) -> Result<Option<Vec<u8>>, StoreError> {
         read(&self.path(&hash), hash)
+    }
+
+    fn head(&self, hash: [u8; 32], count: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        let path = self.path(&hash);
+        let file = match fs::File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(io_error("open", &path, error)),
+        };
+        let mut head = Vec::new();
+        let read = file.take(count as u64).read_to_end(&mut head);
+        read.map_err(|error| io_error("read", &path, error))?;
+        Ok(Some(head))
     }
 
     fn list(&self) -> Result<Vec<[u8; 32]>, StoreError> {
@@ -167,6 +180,11 @@ impl ContentStore for MemoryContentStore {
 
     fn get(&self, hash: [u8; 32]) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.blobs.lock().get(&hash).cloned())
+    }
+
+    fn head(&self, hash: [u8; 32], count: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        let blobs = self.blobs.lock();
+        Ok(blobs.get(&hash).map(|bytes| bytes[..count.min(bytes.len())].to_vec()))
     }
 
     fn list(&self) -> Result<Vec<[u8; 32]>, StoreError> {

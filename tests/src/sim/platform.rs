@@ -166,6 +166,10 @@ impl ContentStore for Images {
         Ok(self.with(|images| images.get(&hash).cloned()))
     }
 
+    fn head(&self, hash: [u8; 32], count: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.with(|images| images.get(&hash).map(|bytes| bytes[..count.min(bytes.len())].to_vec())))
+    }
+
     fn list(&self) -> Result<Vec<[u8; 32]>, StoreError> {
         Ok(self.with(|images| images.keys().copied().collect()))
     }

@@ -311,3 +311,46 @@ async fn a_request_reads_the_store_a_bounded_number_of_times_under_load() {
     assert_eq!(reads_of(before), 1, "of its projection");
     Arc::into_inner(node).unwrap().stop().await;
 }
+
+/// Regression: a request held the number of a row that a failed commit lost, and another row got the number. The request
+/// then took the other row for its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_number_that_is_assigned_again_is_not_mistaken_for_the_first_one() {
+    let node =
+        Arc::new(Node::with(|settings| (settings.heads_cached_max, settings.residents_max) = (1, 1)).await);
+    let worker = node.create("w").await;
+    node.executor.enqueue(&worker, sleep(0, Some("k"))).await.unwrap();
+    until_ended(&node, &worker, "k").await;
+    for other in 0..3 {
+        let other = node.create(&format!("first-{other}")).await;
+        node.executor.invoke(&other, sleep(0, None)).await.unwrap();
+        node.until_flushed().await;
+    }
+    // While the request reads the key, a commit fails, the state is rebuilt, and other rows are appended.
+    let (hooked, runtime) = (Arc::downgrade(&node), tokio::runtime::Handle::current());
+    let calls = AtomicU64::new(0);
+    node.after_reads(move || {
+        // The first read is that of the projection.
+        if calls.fetch_add(1, Ordering::SeqCst) != 1 {
+            return;
+        }
+        let Some(node) = hooked.upgrade() else { return };
+        runtime.block_on(async {
+            node.fail_commit(1, FaultKind::Io);
+            node.try_create(&worker_id("lost")).await.unwrap_err();
+            node.until_healthy().await;
+            node.create("next").await;
+        });
+    });
+    let reply = node.executor.invoke(&worker, sleep(0, Some("k"))).await;
+    assert!(matches!(reply, Err(ExecutorError::Unavailable { .. })), "{reply:?}");
+    assert_eq!(node.executor.invoke(&worker, sleep(0, Some("k"))).await.unwrap(), Some(Value::U64(0)));
+    Arc::into_inner(node).unwrap().stop().await;
+}
+
+async fn until_ended(node: &Node, worker: &WorkerId, text: &str) {
+    wait::until("the invocation ends", || async {
+        (node.executor.key_state(worker, &key(text)).await.unwrap() == KeyState::Done).then_some(())
+    })
+    .await;
+}
