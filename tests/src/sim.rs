@@ -6,6 +6,7 @@
 //! | `scheduler` | runs tasks and blocking jobs one at a time, in a random order |
 //! | `clock` | time, which passes when nothing is ready to run |
 //! | `platform` | what the executor needs besides: components, images, randomness |
+//! | `mutants` | wrong parts, which the simulation must detect |
 //! | `plan` | what a seed decides: settings, clients, faults |
 //! | `clients` | programs of clients, which repeat each request until they know its outcome |
 //! | `history` | what clients asked for and what they were told, and the model that checks it |
@@ -19,6 +20,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub mod clients;
 pub mod clock;
 pub mod history;
+pub mod mutants;
 pub mod plan;
 pub mod platform;
 pub mod run;

@@ -12,7 +12,7 @@ usage: cargo xtask <command>
   guests              build the examples and the test guests into target/guests
   tools               install the compilers of other languages into target/tools
   bench [-- ARGS...]  build and run the benchmark, with ARGS passed on (--quick for a short run)
-  sim [-- ARGS...]    build and run the simulation, with ARGS passed on (--seed S, --seeds N, --minutes M)
+  sim [-- ARGS...]    build and run the simulation, with ARGS passed on (--seed S, --minutes M, --mutants)
   bless               rewrite the golden files of the tests; look at the difference before you commit it
   help                this text";
 

@@ -13,9 +13,10 @@ pub(crate) fn run(tree: &Tree, rest: &[String]) -> anyhow::Result<()> {
     run_built_guests(tree, rest)
 }
 
-/// Runs the seeds of the checks.
+/// Runs the seeds of the checks, and the mutants that some seed must detect.
 pub(crate) fn check(tree: &Tree) -> anyhow::Result<()> {
-    run_built_guests(tree, &["--from", "1", "--seeds", CHECKED_SEEDS].map(str::to_owned))
+    run_built_guests(tree, &["--from", "1", "--seeds", CHECKED_SEEDS].map(str::to_owned))?;
+    run_built_guests(tree, &["--mutants".to_owned()])
 }
 
 fn run_built_guests(tree: &Tree, arguments: &[String]) -> anyhow::Result<()> {

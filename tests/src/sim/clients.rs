@@ -20,6 +20,8 @@ use uuid::Uuid;
 
 /// Time between two sendings of a request, in milliseconds, at most.
 const REPEAT_MS_MAX: u64 = 400;
+/// Simulated time within which a worker is idle after the last request.
+const IDLE_WITHIN: Duration = Duration::from_mins(5);
 /// Number of workers of each kind that clients share.
 const SHARED_WORKERS: u64 = 3;
 
@@ -432,6 +434,39 @@ fn plan(state: &mut ClientState, promises: &[PromiseId]) -> Vec<Request> {
 /// The number that a worker's state is.
 fn number_of(worker: &Worker) -> String {
     format!("{:?} {}", worker.template, worker.name)
+}
+
+/// Waits until the worker of a number has nothing to do. This only reads, so work that nothing drives is found here.
+pub async fn until_idle(
+    executor: &Executor,
+    clock: &SimulationClock,
+    history: &Mutex<History>,
+    number: &str,
+) {
+    let Some((kind, name)) = number.split_once(' ') else { return };
+    let template = match kind {
+        "Counter" => Template::Counter,
+        "Calls" => Template::Calls,
+        "Saves" => Template::Saves,
+        _ => return,
+    };
+    let worker = Worker::new(template, name).id();
+    let deadline = clock.elapsed() + IDLE_WITHIN;
+    loop {
+        let view = executor.view(&worker).await;
+        let queue = executor.queue(&worker).await;
+        if let (Ok(view), Ok(queue)) = (&view, &queue)
+            && view.status == WorkerStatus::Idle
+            && queue.is_empty()
+        {
+            return;
+        }
+        if clock.elapsed() > deadline {
+            return locked(history)
+                .fail(format!("{number} is not idle: {:?}, {queue:?}", view.map(|view| view.status)));
+        }
+        clock.sleep_until(clock.elapsed() + Duration::from_millis(200)).await;
+    }
 }
 
 /// Reads the value of each number, after everything that was queued before.

@@ -1,6 +1,7 @@
 //! Simulated time: it stands still while tasks run, and jumps to the next time that a task waits for.
 
 use super::locked;
+use crate::rng::Rng;
 use async_trait::async_trait;
 use golem_host::ports::Clock;
 use golem_model::Timestamp;
@@ -15,6 +16,8 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct SimulationClock {
     times: Arc<Mutex<Times>>,
+    /// Decides which waits of this handle do not end.
+    losing: Option<Arc<Mutex<Rng>>>,
 }
 
 #[derive(Debug)]
@@ -30,7 +33,13 @@ impl SimulationClock {
     pub fn new(wall: Timestamp) -> Self {
         let times =
             Times { wall, elapsed: Duration::from_secs(1), sleepers: BTreeMap::new(), next_sleeper: 0 };
-        Self { times: Arc::new(Mutex::new(times)) }
+        Self { times: Arc::new(Mutex::new(times)), losing: None }
+    }
+
+    /// Another handle to the clock, on which one wait in two hundred does not end: a mutant.
+    #[must_use]
+    pub fn losing(&self, random: Rng) -> Self {
+        Self { losing: Some(Arc::new(Mutex::new(random))), ..self.clone() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Times> {
@@ -70,6 +79,9 @@ impl Clock for SimulationClock {
     }
 
     async fn sleep_until(&self, deadline: Duration) {
+        if self.losing.as_ref().is_some_and(|random| locked(random).once_in(200)) {
+            return std::future::pending().await;
+        }
         Sleep { clock: self.clone(), deadline, number: None }.await;
     }
 }

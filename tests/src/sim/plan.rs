@@ -13,6 +13,7 @@ pub enum Part {
     Entropy,
     Driver,
     Order,
+    Mutant,
     Client,
 }
 

@@ -1,9 +1,10 @@
 //! One seed, from the first start to the last check.
 
-use super::clients::{Client, read_number};
+use super::clients::{Client, read_number, until_idle};
 use super::clock::SimulationClock;
 use super::history::History;
 use super::locked;
+use super::mutants::{Mutant, MutantStore};
 use super::plan::{Life, Part, Plan, generator};
 use super::platform::{Components, Images, SeededEntropy};
 use super::scheduler::Scheduler;
@@ -103,6 +104,7 @@ struct World {
     seed: u64,
     plan: Plan,
     components: Components,
+    mutant: Option<Mutant>,
     clock: SimulationClock,
     images: Arc<Images>,
     history: Arc<Mutex<History>>,
@@ -115,8 +117,8 @@ struct World {
     digest: u64,
 }
 
-/// Runs a seed.
-pub fn run(seed: u64, components: &Components) -> Result<Report, Box<Failure>> {
+/// Runs a seed, with a wrong part if there is a mutant.
+pub fn run(seed: u64, components: &Components, mutant: Option<Mutant>) -> Result<Report, Box<Failure>> {
     let plan = Plan::of(seed);
     let history = Arc::new(Mutex::new(History::default()));
     let client =
@@ -124,6 +126,7 @@ pub fn run(seed: u64, components: &Components) -> Result<Report, Box<Failure>> {
     let mut world = World {
         seed,
         components: components.clone(),
+        mutant,
         clock: SimulationClock::new(Timestamp::from_nanos(1_800_000_000_000_000_000)),
         images: Arc::new(Images::default()),
         clients: (0..plan.clients).map(client).collect(),
@@ -191,7 +194,7 @@ impl World {
         let metrics = Arc::new(ExecutorMetrics::default());
         let progress = Arc::new(Mutex::new(Progress::default()));
         scheduler.spawn(Box::pin(boot(
-            self.parts(store.clone(), &scheduler, number, metrics.clone()),
+            self.parts(store, &scheduler, number, metrics.clone()),
             scheduler.clone(),
             self.clock.clone(),
             self.clients.clone(),
@@ -253,25 +256,37 @@ impl World {
 
     fn parts(
         &self,
-        store: Arc<dyn Store>,
+        store: &Arc<MemoryStore>,
         scheduler: &Scheduler,
         life: u64,
         metrics: Arc<ExecutorMetrics>,
     ) -> ExecutorParts {
         let platform = Arc::new(self.components.clone());
+        let random = generator(self.seed, Part::Mutant, life);
+        let store: Arc<dyn Store> = match self.mutant {
+            Some(mutant) => Arc::new(MutantStore::new(store.clone(), mutant, random.clone())),
+            None => store.clone(),
+        };
+        let clock = match self.mutant {
+            Some(Mutant::LosesTimers) => self.clock.losing(random),
+            _ => self.clock.clone(),
+        };
         ExecutorParts {
             store,
             snapshots: self.images.clone(),
             templates: platform.clone(),
             admission: platform.clone(),
             authorization: platform.clone(),
-            clock: Arc::new(self.clock.clone()),
+            clock: Arc::new(clock),
             entropy: Arc::new(SeededEntropy::new(generator(self.seed, Part::Entropy, life))),
             outbound: platform,
             spawner: Arc::new(scheduler.clone()),
             settings: self.plan.settings.clone(),
             metrics,
-            idempotency: Deduplication::Enforced,
+            idempotency: match self.mutant {
+                Some(Mutant::IgnoresKeys) => Deduplication::Disabled,
+                _ => Deduplication::Enforced,
+            },
         }
     }
 }
@@ -305,6 +320,9 @@ async fn boot(
         clock.sleep_until(clock.elapsed() + Duration::from_millis(500)).await;
     }
     let numbers = locked(&history).numbers();
+    for number in &numbers {
+        until_idle(&executor, &clock, &history, number).await;
+    }
     for number in numbers {
         let Some(value) = read_number(&executor, &clock, &history, &number).await else { return };
         locked(&history).check_number(&number, value);

@@ -4,6 +4,7 @@
 
 use clap::Parser;
 use golem_tests::rng::Rng;
+use golem_tests::sim::mutants::Mutant;
 use golem_tests::sim::platform::Components;
 use golem_tests::sim::run::{Failure, Report, run, watch_panics};
 use golem_tests::wait;
@@ -12,6 +13,9 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+/// Number of seeds within which a mutant must be detected.
+const MUTANT_SEEDS_MAX: u64 = 2_000;
 
 /// Simulates a node with crashes and faults, in an order that a seed decides.
 #[derive(Debug, Parser)]
@@ -29,6 +33,9 @@ struct Arguments {
     /// The first seed; random by default.
     #[arg(long)]
     from: Option<u64>,
+    /// Shows for each wrong part how many seeds detect it.
+    #[arg(long, conflicts_with_all = ["seed", "minutes"])]
+    mutants: bool,
     /// Number of threads.
     #[arg(long)]
     threads: Option<u32>,
@@ -43,12 +50,13 @@ fn main() -> ExitCode {
     let components = Components::compile(threads);
     match arguments.seed {
         Some(seed) => repeat(seed, &components),
+        None if arguments.mutants => detect_mutants(&components),
         None => explore(&arguments, threads, &components),
     }
 }
 
 fn repeat(seed: u64, components: &Components) -> ExitCode {
-    match (run(seed, components), run(seed, components)) {
+    match (run(seed, components, None), run(seed, components, None)) {
         (Ok(first), Ok(second)) => {
             println!("seed {seed}: {first:?}");
             if first == second {
@@ -59,6 +67,21 @@ fn repeat(seed: u64, components: &Components) -> ExitCode {
         (Err(failure), _) | (_, Err(failure)) => println!("{failure}"),
     }
     ExitCode::FAILURE
+}
+
+/// Runs each mutant until a seed detects it.
+fn detect_mutants(components: &Components) -> ExitCode {
+    let mut missed = 0;
+    for mutant in Mutant::ALL {
+        let found = (1..=MUTANT_SEEDS_MAX).find_map(|seed| run(seed, components, Some(mutant)).err());
+        if let Some(failure) = found {
+            println!("{mutant:?} is detected by seed {}: {}", failure.seed, failure.text);
+        } else {
+            missed += 1;
+            println!("{mutant:?} is not detected by {MUTANT_SEEDS_MAX} seeds");
+        }
+    }
+    if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn explore(arguments: &Arguments, threads: u32, components: &Components) -> ExitCode {
@@ -78,7 +101,7 @@ fn explore(arguments: &Arguments, threads: u32, components: &Components) -> Exit
                     if ends(seed) {
                         return;
                     }
-                    let outcome = run(seed, components);
+                    let outcome = run(seed, components, None);
                     let mut results = results.lock().expect("no panic while it is held");
                     match outcome {
                         Ok(report) => results.0.push(report),
