@@ -55,6 +55,8 @@ impl Plan {
             idle_after: Duration::from_millis(*random.pick(&[100, 5_000, 600_000])),
             heads_cached_max: usize::try_from(random.between(1, 20)).expect("a small number fits"),
             snapshots: SnapshotPolicy { invocations: random.between(1, 8), entries: random.between(5, 50) },
+            // One row, a few rows, or usually all rows.
+            replay_page_bytes: *random.pick(&[1, 300, 256 << 10]),
             ..ExecutorSettings::default()
         };
         let crashes = random.between(1, 3);
