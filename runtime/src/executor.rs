@@ -22,6 +22,7 @@ mod discard;
 mod error;
 mod event_loop;
 mod history;
+mod idle_rounds;
 mod interrupt;
 mod invoke;
 mod ledger;

@@ -207,6 +207,7 @@ fn discard_all(core: &Arc<Core>, reason: &Arc<str>) {
         state.scheduler = super::scheduler::Scheduler::default();
         state.acceptances = super::progress::AcceptanceQueue::default();
         state.wakes = super::wakes::WakeQueue::default();
+        state.server_errors.clear();
         // Nothing may read this ledger any more. Replacing it with an empty one makes sure of that.
         state.ledger = super::ledger::Ledger::new(crate::storage::ports::StorePosition::default(), &[]);
         (std::mem::take(&mut state.on_durable), std::mem::take(&mut state.slots))

@@ -200,6 +200,8 @@ pub(crate) struct State {
     pub(crate) idle_counter: u64,
     /// Workers to wake whose projections may have to be loaded first.
     pub(crate) wakes: WakeQueue,
+    /// Workers whose work met errors of the server, and how many since something else happened. Their work is retried.
+    pub(crate) server_errors: HashMap<WorkerNum, u32>,
 }
 
 impl State {
@@ -265,6 +267,7 @@ impl Core {
                 idle: BTreeSet::new(),
                 idle_counter: 0,
                 wakes: WakeQueue::default(),
+                server_errors: HashMap::new(),
             }),
             commit_needed: Notify::new(),
             timers_changed: Notify::new(),

@@ -214,7 +214,7 @@ pub(crate) struct Ledger {
     dirty: BTreeMap<Seq, WorkerNum>,
     keys_overfull: Vec<WorkerNum>,
     unwritten_rows: Vec<LogRow>,
-    promise_waiters: HashMap<PromiseId, Vec<WorkerNum>>,
+    promise_waiters: waits::PromiseWaiters,
     worker_num_max: u64,
     /// Number of workers of each template.
     pub(super) counts: WorkerCounts,
@@ -257,7 +257,7 @@ impl Ledger {
             dirty: BTreeMap::new(),
             keys_overfull: Vec::new(),
             unwritten_rows: Vec::new(),
-            promise_waiters: HashMap::new(),
+            promise_waiters: waits::PromiseWaiters::default(),
             worker_num_max: position.derived.worker_num_max,
             counts: WorkerCounts::default(),
             activation_last: 0,
@@ -531,7 +531,7 @@ impl Ledger {
                 self.append_row(owner, &Row::InboxEvent(InboxEvent::Resumed { at: now }));
             }
             seq = self.append_row(owner, &Row::InboxEvent(event));
-            for waiter in self.promise_waiters.remove(promise).unwrap_or_default() {
+            for waiter in self.promise_waiters.of(promise) {
                 self.actions.push(LedgerAction::Wake(waiter));
             }
         }
@@ -627,16 +627,14 @@ impl Ledger {
         if wake_at != wake_before {
             self.actions.push(LedgerAction::SetTimer(worker, wake_at));
         }
-        let waits = cached.projection.waiting.is_some();
         if let Some(from) = waits::reverted_from(row) {
             let id = cached.projection.id.clone();
             self.release_promise_waiters(&id, from);
         }
-        let Some(cached) = self.projections.get_mut(&worker) else { return };
-        if waits {
-            let projection = cached.projection.awaited_promises();
-            self.register(worker, &projection.0, &projection.1);
-        } else if waited && cached.projection.is_runnable() && matches!(row, Row::InboxEvent(_)) {
+        self.update_waits(worker, row, waited);
+        let Some(cached) = self.projections.get(&worker) else { return };
+        let continues = cached.projection.waiting.is_none() && cached.projection.is_runnable();
+        if waited && continues && matches!(row, Row::InboxEvent(_)) {
             self.actions.push(LedgerAction::Wake(worker));
         }
     }
@@ -656,6 +654,7 @@ impl Ledger {
             for key in keys {
                 self.key_records.remove(&key);
             }
+            self.promise_waiters.unregister(worker);
             self.release_promise_waiters(&cached.projection.id, OplogIndex::START);
             let WorkerProjection { id, oplog_end, begins_after, .. } = cached.projection;
             let deleted = DeletedName { id, oplog_end };

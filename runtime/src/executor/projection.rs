@@ -389,12 +389,6 @@ impl WorkerProjection {
         self.waiting.as_ref().is_some_and(|waiting| waiting.promises.contains(promise))
     }
 
-    /// Returns the worker's id and the promises that it waits for.
-    pub(crate) fn awaited_promises(&self) -> (WorkerId, Vec<PromiseId>) {
-        let promises = self.waiting.as_ref().map(|waiting| waiting.promises.clone()).unwrap_or_default();
-        (self.id.clone(), promises)
-    }
-
     /// Returns the promises of other workers that the worker waits for.
     pub(crate) fn foreign_awaited_promises(&self) -> Vec<PromiseId> {
         let awaited = self.waiting.iter().flat_map(|waiting| &waiting.promises);

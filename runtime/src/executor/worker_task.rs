@@ -11,6 +11,7 @@
 //! everything that matters is in the log.
 
 use super::core::{Core, OnDurable, PendingInvocation, ResidentInstance, State, StoreHealth};
+use super::idle_rounds::{IDLE_ROUNDS_MAX, IdleRounds};
 use super::ledger::{LedgerEvent, StepOutcome};
 use super::load::{self, LoadError};
 use super::panics;
@@ -29,8 +30,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Delay before work is retried after an error of the server, such as a component that does not load or a store that
-/// does not answer.
-const RETRY_WORK_AFTER: Duration = Duration::from_secs(2);
+/// does not answer. It doubles with each error until something else happens.
+const RETRY_WORK_MIN: Duration = Duration::from_secs(2);
+/// Maximum delay between two attempts after errors of the server.
+const RETRY_WORK_MAX: Duration = Duration::from_mins(1);
 
 /// The next piece of work.
 enum Work {
@@ -65,43 +68,26 @@ enum Flow {
     Stop,
 }
 
-/// Rounds without effect after which a task gives up. A round can be without effect because the log changed after the work
-/// was chosen; then the next round sees the change.
-const ROUNDS_WITHOUT_EFFECT_MAX: u32 = 10;
-
-/// Counts the rounds of a task that neither changed the worker's log nor ended in another way.
-#[derive(Debug, Default)]
-struct Progress {
-    last_row: Option<u64>,
-    rounds: u32,
-}
-
-impl Progress {
-    /// Returns `result`, or a divergence if the task repeats work without an end. Nothing retries without a bound.
-    fn check(&mut self, projection: Option<&WorkerProjection>, result: WorkResult) -> WorkResult {
-        let Some(projection) = projection else { return result };
-        let without_effect = matches!(
-            result,
-            WorkResult::Nothing
-                | WorkResult::Outcome(Outcome::Stopped(StopReason::Port(PortError::Discarded)))
-        );
-        if !without_effect || self.last_row != Some(projection.last_row) {
-            *self = Self { last_row: Some(projection.last_row), rounds: 0 };
-            return result;
-        }
-        self.rounds += 1;
-        if self.rounds < ROUNDS_WITHOUT_EFFECT_MAX {
-            return result;
-        }
-        let status = projection.status();
-        WorkResult::Outcome(Outcome::Stopped(StopReason::Diverged {
-            index: projection.oplog_end,
-            recorded: format!(
-                "a worker that is {status} and has something to do, according to its projection"
-            ),
-            requested: format!("nothing to do, in {ROUNDS_WITHOUT_EFFECT_MAX} rounds of its task"),
-        }))
+/// Returns `result`, or a divergence if the task repeats work without an end.
+fn check_effect(
+    idle: &mut IdleRounds,
+    projection: Option<&WorkerProjection>,
+    result: WorkResult,
+) -> WorkResult {
+    let Some(projection) = projection else { return result };
+    let without_effect = matches!(
+        result,
+        WorkResult::Nothing | WorkResult::Outcome(Outcome::Stopped(StopReason::Port(PortError::Discarded)))
+    );
+    if !idle.repeats(projection.last_row, !without_effect) {
+        return result;
     }
+    let status = projection.status();
+    WorkResult::Outcome(Outcome::Stopped(StopReason::Diverged {
+        index: projection.oplog_end,
+        recorded: format!("a worker that is {status} and has something to do, according to its projection"),
+        requested: format!("nothing to do, in {IDLE_ROUNDS_MAX} rounds of its task"),
+    }))
 }
 
 /// The task of one worker. If it panics, the worker is free for another task, and no caller waits without an end.
@@ -136,7 +122,7 @@ pub(crate) async fn run_contained(core: Arc<Core>, worker: WorkerNum, generation
 async fn run(core: Arc<Core>, worker: WorkerNum, generation: u64) {
     let mut resident: Option<ResidentInstance> = None;
     let mut result = WorkResult::Nothing;
-    let mut progress = Progress::default();
+    let mut idle = IdleRounds::default();
     loop {
         let parked = match &result {
             WorkResult::Outcome(Outcome::Stopped(StopReason::Suspended(parked))) => parked.promises.clone(),
@@ -163,7 +149,7 @@ async fn run(core: Arc<Core>, worker: WorkerNum, generation: u64) {
             let mut state = core.lock();
             if state.generation == generation {
                 let done = std::mem::replace(&mut result, WorkResult::Nothing);
-                let done = progress.check(state.ledger.projection(worker), done);
+                let done = check_effect(&mut idle, state.ledger.projection(worker), done);
                 let flow = settle_work(&core, &mut state, worker, done);
                 Core::notify_settled(&mut state, worker);
                 if flow == Flow::Stop {
@@ -273,6 +259,7 @@ fn next_work(
         take_instance(state, worker, resident);
         return Work::Begin { invocation, key, accepted_row };
     }
+    state.server_errors.remove(&worker);
     if let Some(parked) = resident.take() {
         *resident = core.park_idle(state, worker, parked);
     }
@@ -451,6 +438,7 @@ fn settle_work(core: &Arc<Core>, state: &mut State, worker: WorkerNum, result: W
     match result {
         WorkResult::Nothing => Flow::Continue,
         WorkResult::Outcome(Outcome::Completed { result }) => {
+            state.server_errors.remove(&worker);
             ExecutorMetrics::add(&core.metrics.invocations, 1);
             let Some(seq) = state.ledger.projection(worker).map(|projection| Seq(projection.last_row)) else {
                 return Flow::Continue;
@@ -477,6 +465,17 @@ fn settle_work(core: &Arc<Core>, state: &mut State, worker: WorkerNum, result: W
 
 fn settle_stop(core: &Arc<Core>, state: &mut State, worker: WorkerNum, stop: StopReason) -> Flow {
     let begun = state.ledger.projection(worker).is_some_and(|projection| projection.current.is_some());
+    let is_of_guest = match &stop {
+        StopReason::Port(_) => false,
+        StopReason::Trapped { .. } | StopReason::Exited { .. } => begun,
+        StopReason::Suspended(_)
+        | StopReason::Diverged { .. }
+        | StopReason::JumpedBack
+        | StopReason::Interrupted => true,
+    };
+    if is_of_guest {
+        state.server_errors.remove(&worker);
+    }
     match stop {
         // The guest ended while its instance was created, before an invocation began. This is no attempt of an
         // invocation.
@@ -601,7 +600,7 @@ pub(crate) fn append_entries(
 }
 
 /// Abandons the work after an error of the server. The waiting callers get the error, and no outcome is recorded. What
-/// the log holds (an unfinished invocation, accepted ones, an update) is retried after [`RETRY_WORK_AFTER`].
+/// the log holds (an unfinished invocation, accepted ones, an update) is retried later.
 fn abandon_work(core: &Arc<Core>, state: &mut State, worker: WorkerNum, error: &ExecutorError) -> Flow {
     // An invocation that has begun is in the projection and is resumed from the log. If it were queued again, it would
     // run a second time.
@@ -629,7 +628,10 @@ fn abandon_work(core: &Arc<Core>, state: &mut State, worker: WorkerNum, error: &
                 || projection.snapshot_state.update.is_some())
     });
     if retries {
-        let at = core.clock.now().plus(RETRY_WORK_AFTER);
+        let errors = state.server_errors.entry(worker).or_insert(0);
+        let delay = RETRY_WORK_MIN.saturating_mul(1 << (*errors).min(16)).min(RETRY_WORK_MAX);
+        *errors += 1;
+        let at = core.clock.now().plus(delay);
         let due = state.scheduler.step(core.clock.now(), scheduler::TimerEvent::Set(worker, Some(at)));
         debug_assert!(due.is_empty(), "setting a timer makes no worker due");
         core.timers_changed.notify_one();

@@ -52,6 +52,8 @@ pub(crate) enum Templates {
 
 struct Services {
     templates: watch::Sender<Templates>,
+    /// How often the component was asked for.
+    requests: AtomicU64,
     /// Whether the next admission of a worker panics, under the node's lock.
     admission_panics: AtomicBool,
 }
@@ -59,6 +61,7 @@ struct Services {
 #[async_trait]
 impl TemplateLookup for Services {
     async fn component(&self, template: TemplateId, _: u32) -> Result<Component, String> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
         let mut templates = self.templates.subscribe();
         let answer = templates.wait_for(|templates| *templates != Templates::Loading).await;
         match answer.as_deref() {
@@ -212,6 +215,7 @@ impl Node {
         let clock = SimulatedClock::new(Timestamp::from_nanos(1_800_000_000_000_000_000));
         let services = Arc::new(Services {
             templates: watch::Sender::new(Templates::Ready),
+            requests: AtomicU64::new(0),
             admission_panics: AtomicBool::new(false),
         });
         Self::on(Arc::new(store), clock, services, settings, folder).await
@@ -260,6 +264,11 @@ impl Node {
 
     pub(crate) fn templates(&self, templates: Templates) {
         self.services.templates.send_replace(templates);
+    }
+
+    /// How often the executor asked for a component.
+    pub(crate) fn component_requests(&self) -> u64 {
+        self.services.requests.load(Ordering::Relaxed)
     }
 
     /// Makes this commit fail: 1 is the next one.

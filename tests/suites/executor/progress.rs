@@ -3,6 +3,8 @@
 use crate::node::{Node, Templates, sleep};
 use golem_model::{Entry, InboxEvent, Value, WorkerStatus};
 use golem_runtime::executor::{ExecutorError, KeyState};
+use golem_tests::wait;
+use std::time::Duration;
 
 fn accepted(event: &InboxEvent) -> bool {
     matches!(event, InboxEvent::Invocation { .. })
@@ -119,5 +121,38 @@ async fn invocations_behind_one_that_meets_an_error_are_retried() {
     node.until_status(&worker, WorkerStatus::Idle).await;
     let key = golem_model::IdempotencyKey::new("behind").unwrap();
     assert_eq!(node.executor.key_state(&worker, &key).await.unwrap(), KeyState::Done);
+    node.stop().await;
+}
+
+/// Before, it was tried again every two seconds, and looked as if it ran.
+#[tokio::test(flavor = "multi_thread")]
+async fn work_that_meets_errors_of_the_server_is_retried_with_growing_delays() {
+    let node = Node::start().await;
+    let worker = node.create("w").await;
+    node.templates(Templates::Broken("it cannot be compiled"));
+    node.executor.enqueue(&worker, sleep(0, Some("key"))).await.unwrap();
+    let mut tried_at = Vec::new();
+    for attempt in 1..=7 {
+        wait::until(&format!("attempt {attempt}"), || async {
+            let tried = node.component_requests() >= attempt;
+            if !tried {
+                node.advance_ms(500);
+            }
+            tried.then_some(())
+        })
+        .await;
+        tried_at.push(node.clock.wall());
+        node.until_status(&worker, WorkerStatus::Retrying).await;
+    }
+    for (pair, delay) in tried_at.windows(2).zip([2, 4, 8, 16, 32, 60]) {
+        let waited = pair[1].since(pair[0]);
+        assert!(waited >= Duration::from_secs(delay), "{waited:?} and not {delay} s: {tried_at:?}");
+    }
+    assert_eq!(node.component_requests(), 7);
+    // A request does not wait for the next attempt.
+    node.templates(Templates::Ready);
+    let reply = node.executor.invoke(&worker, sleep(0, Some("next"))).await;
+    assert_eq!(reply.unwrap(), Some(Value::U64(0)));
+    node.until_status(&worker, WorkerStatus::Idle).await;
     node.stop().await;
 }

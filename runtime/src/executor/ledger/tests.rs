@@ -356,3 +356,52 @@ fn the_first_completion_of_a_promise_wins_and_wakes_waiters() {
     assert!(matches!(complete(Some(worker)), StepOutcome::Promise(PromiseCompletion::AlreadyCompleted, _)));
     assert_eq!(ledger.take_actions(), [LedgerAction::Wake(worker)]);
 }
+
+/// A worker that waits for two promises of another one, and continues after the first.
+#[test]
+fn the_promise_that_loses_a_race_keeps_no_registration() {
+    let mut ledger = ModelStore::default().reopen();
+    let mut create = |n| match ledger
+        .step(now(), LedgerEvent::CreateWorker(ModelStore::default().new_worker(worker_id(n))))
+    {
+        Ok(StepOutcome::Created(worker)) => worker,
+        other => panic!("{other:?}"),
+    };
+    let (owner, waiter) = (create(1), create(2));
+    let append = |ledger: &mut Ledger, worker: WorkerNum, entries: Vec<Entry>| {
+        let Ok(StepOutcome::Activated(activation)) = ledger.step(now(), LedgerEvent::Activate { worker })
+        else {
+            panic!("it is activated");
+        };
+        let first = ledger.projection(worker).unwrap().oplog_end.next();
+        ledger.step(now(), LedgerEvent::Append { worker, activation, first, entries }).unwrap();
+    };
+    let key = IdempotencyKey::new("k").unwrap();
+    let made = || host_call(HostFunction::PromiseCreate);
+    append(&mut ledger, owner, vec![started(&key), made(), made(), made()]);
+    let promise = |index| PromiseId { worker: worker_id(1), index: OplogIndex(index) };
+    let parked =
+        |promises| Entry::Suspended(Suspension { at: now(), monotonic_nanos: 0, wake_at: None, promises });
+    append(&mut ledger, waiter, vec![started(&key), parked(vec![promise(3), promise(4), promise(5)])]);
+    ledger.take_actions();
+    let complete = |ledger: &mut Ledger, index| {
+        let operation = PromiseOperation::Complete(vec![]);
+        let event =
+            LedgerEvent::Promise { owner: Some(owner), promise: promise(index), operation, context: None };
+        ledger.step(now(), event).unwrap();
+        ledger.take_actions()
+    };
+    assert_eq!(complete(&mut ledger, 3), [LedgerAction::Wake(waiter)]);
+    // It reads the first one, and waits for another pair.
+    append(&mut ledger, waiter, vec![made(), parked(vec![promise(5)])]);
+    assert_eq!(complete(&mut ledger, 4), [], "it does not wait for this one any more");
+    assert_eq!(complete(&mut ledger, 5), [LedgerAction::Wake(waiter)]);
+    append(&mut ledger, waiter, vec![made(), completed()]);
+    assert!(ledger.promise_waiters.is_empty());
+    // A deleted worker is not registered either.
+    append(&mut ledger, waiter, vec![started(&key), parked(vec![promise(4)])]);
+    ledger
+        .step(now(), LedgerEvent::Inbox { worker: waiter, event: InboxEvent::Deleted { at: now() } })
+        .unwrap();
+    assert!(ledger.promise_waiters.is_empty());
+}
