@@ -1,6 +1,12 @@
 //! Programs of clients. A client sends one request after the other, and repeats each with its key until it knows the
 //! outcome, through errors of the server and crashes.
 
+mod audit;
+mod requests;
+
+pub use audit::{read_number, until_idle};
+
+use self::requests::{Request, Worker, number_of, plan};
 use super::clock::SimulationClock;
 use super::history::History;
 use super::locked;
@@ -10,7 +16,7 @@ use crate::rng::Rng;
 use golem_host::ports::Clock;
 use golem_model::{
     AccountId, Convention, FailureOptions, IdempotencyKey, Invocation, OplogIndex, PromiseId, Value,
-    WorkerId, WorkerName, WorkerStatus,
+    WorkerId, WorkerStatus,
 };
 use golem_runtime::executor::{Executor, ExecutorError, WorkerSpec};
 use std::collections::VecDeque;
@@ -20,88 +26,6 @@ use uuid::Uuid;
 
 /// Time between two sendings of a request, in milliseconds, at most.
 const REPEAT_MS_MAX: u64 = 400;
-/// Simulated time within which a worker is idle after the last request.
-const IDLE_WITHIN: Duration = Duration::from_mins(5);
-/// Number of workers of each kind that clients share.
-const SHARED_WORKERS: u64 = 3;
-
-/// A worker's name in its template.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Worker {
-    template: Template,
-    name: String,
-}
-
-impl Worker {
-    fn new(template: Template, name: impl Into<String>) -> Self {
-        Self { template, name: name.into() }
-    }
-
-    fn id(&self) -> WorkerId {
-        WorkerId::new(self.template.id(), WorkerName::new(&self.name).expect("the name is valid"))
-    }
-}
-
-/// A request.
-#[derive(Debug, Clone)]
-enum Request {
-    /// Creates a worker that does not exist.
-    Create(Worker),
-    /// Deletes a worker that exists.
-    Delete(Worker),
-    /// Adds one to a worker's count, and waits for the new count.
-    Increment(Worker),
-    /// Adds one to a worker's count, and waits for the acceptance.
-    Enqueue(Worker),
-    /// Adds one to a number in a bucket, through this worker.
-    Add { worker: Worker, key: String },
-    /// Sleeps.
-    Sleep { worker: Worker, ms: u64 },
-    /// Lets a worker increment the count of another one.
-    Ask { worker: Worker, target: Worker },
-    /// Adds a text to a worker that is saved and loaded.
-    Keep(Worker),
-    /// Creates a promise. The requests after it complete and await it.
-    CreatePromise(Worker),
-    /// Begins to await a promise.
-    EnqueueAwait { worker: Worker, promise: PromiseId, key: String },
-    /// Completes a promise.
-    Complete(PromiseId),
-    /// Gets the data of a promise.
-    Await { worker: Worker, promise: PromiseId, key: String },
-    /// Interrupts a worker, or lets its instance crash.
-    Interrupt { worker: Worker, recovers: bool },
-    /// Lets an interrupted worker continue.
-    Resume(Worker),
-    /// Reads the status of a worker that exists, the list of its queue and the state of a key.
-    Read(Worker),
-    /// Lets time pass.
-    Pause { ms: u64 },
-}
-
-impl Request {
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::Create(_) => "create",
-            Self::Delete(_) => "delete",
-            Self::Increment(_) => "increment",
-            Self::Enqueue(_) => "enqueue",
-            Self::Add { .. } => "add to a shared value",
-            Self::Sleep { .. } => "sleep",
-            Self::Ask { .. } => "call of another worker",
-            Self::Keep(_) => "change of a saved state",
-            Self::CreatePromise(_) => "create promise",
-            Self::EnqueueAwait { .. } => "begin to await a promise",
-            Self::Complete(_) => "complete promise",
-            Self::Await { .. } => "await promise",
-            Self::Interrupt { recovers: false, .. } => "interrupt",
-            Self::Interrupt { recovers: true, .. } => "crash of an instance",
-            Self::Resume(_) => "resume",
-            Self::Read(_) => "read",
-            Self::Pause { .. } => "pause",
-        }
-    }
-}
 
 /// What outlives a crash of the server: the client knows what it has asked for.
 #[derive(Debug)]
@@ -187,7 +111,8 @@ impl Client {
         if state.script.is_empty() {
             state.left = state.left.checked_sub(1)?;
             let promises = locked(&self.history).promises();
-            let planned = plan(&mut state, &promises);
+            let client = state.number;
+            let planned = plan(&mut state.random, client, &promises);
             state.script.extend(planned);
         }
         let request = state.script.front()?.clone();
@@ -298,6 +223,38 @@ impl Client {
                 locked(&self.history).answer_increment(&number, key, value);
                 Ok(())
             }
+            Request::Send { worker, target, ms } => {
+                locked(&self.history).send_increment(&number_of(target), key);
+                let name = Value::String(target.name.clone());
+                let params = vec![name, Value::U64(1), Value::U64(*ms)];
+                let result = invoke(executor, worker, "golem:calls/api/send", params, key).await?;
+                expect(result == Value::Result(Ok(None)), || format!("the result is {result:?}"))
+            }
+            Request::Gather { worker, targets } => {
+                for target in targets {
+                    locked(&self.history).send_increment(&number_of(target), key);
+                }
+                let names = targets.iter().map(|target| Value::String(target.name.clone()));
+                let params = vec![Value::List(names.collect()), Value::U64(1)];
+                let result = invoke(executor, worker, "golem:calls/api/gather", params, key).await?;
+                let Value::List(answers) = &result else { return Err(wrong(&result)) };
+                expect(answers.len() == targets.len(), || format!("there are {} answers", answers.len()))?;
+                for (target, answer) in targets.iter().zip(answers) {
+                    let Value::Result(Ok(Some(value))) = answer else { return Err(wrong(answer)) };
+                    let Value::U64(value) = **value else { return Err(wrong(answer)) };
+                    locked(&self.history).answer_increment(&number_of(target), key, value);
+                }
+                Ok(())
+            }
+            Request::Update { worker, mode } => {
+                answered(worker, executor.ensure(spec(&worker.id())).await)?;
+                let updates = answered(worker, executor.updates(&worker.id()).await)?;
+                match executor.update(&worker.id(), *mode, updates.version + 1).await {
+                    // Another client was quicker, or this is a repetition.
+                    Err(ExecutorError::UpdatePending { .. } | ExecutorError::UpdateToSame { .. }) => Ok(()),
+                    other => answered(worker, other),
+                }
+            }
             Request::Keep(worker) => {
                 let number = number_of(worker);
                 locked(&self.history).send_increment(&number, key);
@@ -371,142 +328,6 @@ impl Client {
                 Ok(())
             }
         }
-    }
-}
-
-/// Draws what a client does next: one request, or several that belong together.
-fn plan(state: &mut ClientState, promises: &[PromiseId]) -> Vec<Request> {
-    let random = &mut state.random;
-    let own = Worker::new(Template::Counter, format!("own-{}", state.number));
-    let shared =
-        |random: &mut Rng, template| Worker::new(template, format!("s{}", random.below(SHARED_WORKERS)));
-    match random.below(16) {
-        0 | 1 => vec![Request::Increment(shared(random, Template::Counter))],
-        2 => vec![Request::Enqueue(shared(random, Template::Counter))],
-        3 | 4 => vec![Request::Add {
-            worker: shared(random, Template::KeyValue),
-            key: format!("k{}", random.below(2)),
-        }],
-        5 => vec![Request::Sleep {
-            worker: shared(random, Template::Sleeps),
-            ms: *random.pick(&[0, 1, 15, 60, 900, 30_000]),
-        }],
-        6 | 7 => {
-            let target = *random.pick(&[Template::Counter, Template::Calls]);
-            let worker = Worker::new(Template::Calls, format!("caller-{}", state.number));
-            vec![Request::Ask { worker, target: shared(random, target) }]
-        }
-        8 | 9 => vec![Request::Keep(shared(random, Template::Saves))],
-        10 => vec![Request::CreatePromise(Worker::new(
-            Template::Promises,
-            format!("promises-{}", state.number),
-        ))],
-        11 if !promises.is_empty() => vec![Request::Complete(random.pick(promises).clone())],
-        11 | 12 => {
-            let template = *random.pick(&[
-                Template::Counter,
-                Template::KeyValue,
-                Template::Sleeps,
-                Template::Calls,
-                Template::Saves,
-            ]);
-            let worker = shared(random, template);
-            let recovers = random.once_in(2);
-            let interrupt = Request::Interrupt { worker: worker.clone(), recovers };
-            let pause = Request::Pause { ms: random.below(500) };
-            if recovers { vec![interrupt] } else { vec![interrupt, pause, Request::Resume(worker)] }
-        }
-        13 | 14 => {
-            let count = random.between(1, 3);
-            let increments = (0..count).map(|_| Request::Increment(own.clone()));
-            let mut script = vec![Request::Create(own.clone())];
-            script.extend(increments);
-            script.push(Request::Delete(own));
-            script
-        }
-        _ => {
-            let template = *random.pick(&[Template::Counter, Template::Saves, Template::Sleeps]);
-            vec![Request::Read(shared(random, template))]
-        }
-    }
-}
-
-/// The number that a worker's state is.
-fn number_of(worker: &Worker) -> String {
-    format!("{:?} {}", worker.template, worker.name)
-}
-
-/// Waits until the worker of a number has nothing to do. This only reads, so work that nothing drives is found here.
-pub async fn until_idle(
-    executor: &Executor,
-    clock: &SimulationClock,
-    history: &Mutex<History>,
-    number: &str,
-) {
-    let Some((kind, name)) = number.split_once(' ') else { return };
-    let template = match kind {
-        "Counter" => Template::Counter,
-        "Calls" => Template::Calls,
-        "Saves" => Template::Saves,
-        _ => return,
-    };
-    let worker = Worker::new(template, name).id();
-    let deadline = clock.elapsed() + IDLE_WITHIN;
-    loop {
-        let view = executor.view(&worker).await;
-        let queue = executor.queue(&worker).await;
-        if let (Ok(view), Ok(queue)) = (&view, &queue)
-            && view.status == WorkerStatus::Idle
-            && queue.is_empty()
-        {
-            return;
-        }
-        if clock.elapsed() > deadline {
-            return locked(history)
-                .fail(format!("{number} is not idle: {:?}, {queue:?}", view.map(|view| view.status)));
-        }
-        clock.sleep_until(clock.elapsed() + Duration::from_millis(200)).await;
-    }
-}
-
-/// Reads the value of each number, after everything that was queued before.
-pub async fn read_number(
-    executor: &Executor,
-    clock: &SimulationClock,
-    history: &Mutex<History>,
-    number: &str,
-) -> Option<u64> {
-    let (kind, name) = number.split_once(' ')?;
-    let key = format!("audit {number}").replace(' ', "-");
-    let (worker, function, params) = match kind {
-        "Counter" => (Worker::new(Template::Counter, name), guests::GET, vec![]),
-        "Calls" => (Worker::new(Template::Calls, name), "golem:calls/target/total", vec![]),
-        "Saves" => (Worker::new(Template::Saves, name), "golem:saves/api/all", vec![]),
-        _ => {
-            let params =
-                vec![Value::String("bucket".to_owned()), Value::String(name.to_owned()), Value::S64(0)];
-            (Worker::new(Template::KeyValue, "audit"), guests::KEY_VALUE_INCREMENT, params)
-        }
-    };
-    loop {
-        match invoke(executor, &worker, function, params.clone(), &key).await {
-            Ok(Value::U64(value)) => return Some(value),
-            Ok(Value::List(texts)) => return Some(texts.len() as u64),
-            Ok(Value::Result(Ok(Some(value)))) if let Value::S64(value) = *value => {
-                return Some(value.cast_unsigned());
-            }
-            Ok(other) => {
-                locked(history).fail(format!("{number}: the audit got {other:?}"));
-                return None;
-            }
-            Err(Unanswered::Wrong(text)) => {
-                locked(history).fail(format!("{number}: the audit got {text}"));
-                return None;
-            }
-            Err(Unanswered::Interrupted(worker)) => drop(executor.resume(&worker.id()).await),
-            Err(Unanswered::Again(_)) => {}
-        }
-        clock.sleep_until(clock.elapsed() + Duration::from_millis(100)).await;
     }
 }
 
