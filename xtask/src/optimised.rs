@@ -18,23 +18,23 @@ const SIMULATION_PROGRAMS: &[&str] = &["golem-sim"];
 
 /// Builds the programs for users.
 pub(crate) fn build_programs(tree: &Tree) -> anyhow::Result<()> {
-    build(tree, &["-p", "golem-runtime", "-p", "golem-cli"], PROGRAMS)
+    build(tree, &["-p", "golem-runtime", "-p", "golem-cli", "--bins"], PROGRAMS)
 }
 
 /// Builds the programs that the benchmark needs.
 pub(crate) fn build_bench_programs(tree: &Tree) -> anyhow::Result<()> {
-    build(tree, &["--workspace"], BENCH_PROGRAMS)
+    build(tree, &["--workspace", "--bins"], BENCH_PROGRAMS)
 }
 
 /// Builds the program of the simulation.
 pub(crate) fn build_simulation(tree: &Tree) -> anyhow::Result<()> {
-    build(tree, &["-p", "golem-tests"], SIMULATION_PROGRAMS)
+    build(tree, &["-p", "golem-tests", "--bin", "golem-sim"], SIMULATION_PROGRAMS)
 }
 
-fn build(tree: &Tree, packages: &[&str], programs: &[&str]) -> anyhow::Result<()> {
+fn build(tree: &Tree, selection: &[&str], programs: &[&str]) -> anyhow::Result<()> {
     let mut command = shell::cargo(&tree.root);
     command.env("CARGO_PROFILE_DEV_OPT_LEVEL", "3");
-    shell::run(command.arg("build").args(packages).args(["--bins", "--locked"]))?;
+    shell::run(command.arg("build").args(selection).arg("--locked"))?;
     let folder = tree.optimised();
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     for name in programs {

@@ -117,8 +117,12 @@ async fn invocations_behind_one_that_meets_an_error_are_retried() {
     node.templates(Templates::Broken("not now"));
     assert!(reply.await.unwrap().is_err());
     node.templates(Templates::Ready);
-    node.advance_ms(2_000);
-    node.until_status(&worker, WorkerStatus::Idle).await;
+    // The timer of the next attempt may be set after the reply was sent.
+    wait::until("the worker is idle", || async {
+        node.advance_ms(2_000);
+        (node.status(&worker).await == WorkerStatus::Idle).then_some(())
+    })
+    .await;
     let key = golem_model::IdempotencyKey::new("behind").unwrap();
     assert_eq!(node.executor.key_state(&worker, &key).await.unwrap(), KeyState::Done);
     node.stop().await;
