@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `server`, `rest`, `http` | a server process; the REST interface in the shapes of 2023; HTTP/1.1 as bytes |
 //! | `chaos`, `checker` | clients under SIGKILL; a model that compares acknowledgements with the state |
-//! | `early_ack`, `vfs` | faults: a store that acknowledges early; a disk under SQLite that forgets, fills up or fails |
+//! | `faulty_store`, `early_ack`, `vfs` | faults: the frame of a store with an error; a store that acknowledges early; a disk under SQLite that forgets, fills up or fails |
 //! | `github` | a fake GitHub with the endpoints that a login uses |
 //! | `guests`, `tools` | paths of the components that suites upload; compilers of other languages |
 //! | `sim` | a simulated node with crashes and faults in a seeded order |
@@ -21,6 +21,7 @@
 pub mod chaos;
 pub mod checker;
 pub mod early_ack;
+pub mod faulty_store;
 pub mod github;
 pub mod guests;
 pub mod http;

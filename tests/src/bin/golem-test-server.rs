@@ -14,7 +14,7 @@ use clap::Parser;
 use golem_runtime::app::Overrides;
 use golem_runtime::config::ServerArgs;
 use golem_runtime::executor::Deduplication;
-use golem_tests::early_ack::EarlyAckStore;
+use golem_tests::early_ack::EarlyAck;
 use golem_tests::vfs::{self, Disk, DiskFaults};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -62,7 +62,7 @@ fn run() -> anyhow::Result<()> {
 fn apply_control(name: &str, overrides: &mut Overrides) -> anyhow::Result<()> {
     match name {
         "reply-before-commit" => {
-            overrides.wrap_store = Some(Box::new(|store| Arc::new(EarlyAckStore::new(store))));
+            overrides.wrap_store = Some(Box::new(|store| Arc::new(EarlyAck::store_on(store))));
         }
         "drop-syncs" => {
             register_disk(DiskFaults { syncs_dropped: true, ..DiskFaults::default() }, overrides);

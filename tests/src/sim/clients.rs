@@ -99,7 +99,7 @@ impl Client {
             state.sent += 1;
             if let Request::CreatePromise(_) = request {
                 // `perform` has put the requests that use the promise in front.
-                debug_assert!(!state.script.is_empty(), "a promise is awaited");
+                assert!(!state.script.is_empty(), "a promise is awaited");
             }
             locked(&self.history).count(request.kind());
         }

@@ -4,14 +4,10 @@
 //! A mutant is a part of the simulator. The product has no switch for any of them.
 
 use super::locked;
+use crate::faulty_store::{FaultyStore, StoreFault};
 use crate::rng::Rng;
-use golem_model::shared::{KeySpace, ScopedKey};
-use golem_model::{Epoch, OplogIndex, ProjectId, ShardId, TemplateId, WorkerId};
 use golem_runtime::storage::memory::MemoryStore;
-use golem_runtime::storage::ports::{
-    Batch, IdempotencyRow, LogRow, Seq, Store, StoreError, StorePosition, StoredProjection, ValueRow,
-    WorkerNum,
-};
+use golem_runtime::storage::ports::{Batch, Store, StoreError, StorePosition};
 use std::sync::{Arc, Mutex};
 
 /// A wrong part.
@@ -81,25 +77,21 @@ struct State {
 
 impl MutantStore {
     /// A store that is `inner` but for the mutant's error.
-    pub fn new(inner: Arc<MemoryStore>, mutant: Mutant, random: Rng) -> Self {
-        Self { inner, mutant, state: Mutex::new(State { random, late: None, old: None, commits: 0 }) }
+    pub fn store_on(inner: Arc<MemoryStore>, mutant: Mutant, random: Rng) -> FaultyStore<Self> {
+        FaultyStore(Self {
+            inner,
+            mutant,
+            state: Mutex::new(State { random, late: None, old: None, commits: 0 }),
+        })
     }
 
     /// Writes what was acknowledged, because a read must see it.
-    fn written(&self) -> &MemoryStore {
+    fn write_late(&self) {
         let late = locked(&self.state).late.take();
         if let Some(batch) = late {
             // It was acknowledged, so an error has no receiver.
             drop(self.inner.commit(&batch));
         }
-        &self.inner
-    }
-
-    /// The store that reads of derived state use.
-    fn read(&self) -> Arc<MemoryStore> {
-        self.written();
-        let old = locked(&self.state).old.clone();
-        old.unwrap_or_else(|| self.inner.clone())
     }
 
     fn mutated(&self, batch: &Batch) -> Batch {
@@ -127,13 +119,20 @@ impl MutantStore {
     }
 }
 
-impl Store for MutantStore {
-    fn acquire(&self) -> Result<Vec<(ShardId, Epoch)>, StoreError> {
-        self.written().acquire()
+impl StoreFault for MutantStore {
+    fn store(&self) -> Arc<dyn Store> {
+        self.write_late();
+        self.inner.clone()
+    }
+
+    fn derived(&self) -> Arc<dyn Store> {
+        self.write_late();
+        let old = locked(&self.state).old.clone();
+        old.unwrap_or_else(|| self.inner.clone())
     }
 
     fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
-        let inner = self.written();
+        self.write_late();
         if self.mutant == Mutant::AcknowledgesEarly {
             locked(&self.state).late = Some(batch.clone());
             return Ok(());
@@ -141,108 +140,18 @@ impl Store for MutantStore {
         if self.mutant == Mutant::ReadsOldState {
             let mut state = locked(&self.state);
             if state.commits.is_multiple_of(OLD_COMMITS) {
-                state.old = Some(Arc::new(inner.snapshot()));
+                state.old = Some(Arc::new(self.inner.snapshot()));
             }
             state.commits += 1;
         }
-        inner.commit(&self.mutated(batch))
-    }
-
-    fn recover(&self) -> Result<StorePosition, StoreError> {
-        self.written().recover()?;
-        self.position()
+        self.inner.commit(&self.mutated(batch))
     }
 
     fn position(&self) -> Result<StorePosition, StoreError> {
-        let mut position = self.written().position()?;
+        let mut position = self.store().position()?;
         if self.mutant == Mutant::SkipsRows {
             position.derived.applied = position.last;
         }
         Ok(position)
-    }
-
-    fn rows_back(&self, last: Seq, limit: usize, bytes_max: usize) -> Result<Vec<LogRow>, StoreError> {
-        self.written().rows_back(last, limit, bytes_max)
-    }
-
-    fn row(&self, seq: Seq) -> Result<Option<LogRow>, StoreError> {
-        self.written().row(seq)
-    }
-
-    fn rows_after(&self, seq: Seq, limit: usize, bytes_max: usize) -> Result<Vec<LogRow>, StoreError> {
-        self.written().rows_after(seq, limit, bytes_max)
-    }
-
-    fn projection(&self, id: &WorkerId) -> Result<Option<StoredProjection>, StoreError> {
-        self.read().projection(id)
-    }
-
-    fn projection_by_num(&self, worker: WorkerNum) -> Result<Option<StoredProjection>, StoreError> {
-        self.read().projection_by_num(worker)
-    }
-
-    fn projections_to_wake(
-        &self,
-        after: WorkerNum,
-        limit: usize,
-    ) -> Result<Vec<StoredProjection>, StoreError> {
-        self.written().projections_to_wake(after, limit)
-    }
-
-    fn projections_named(
-        &self,
-        template: TemplateId,
-        prefix: &str,
-        after: &str,
-        limit: usize,
-    ) -> Result<Vec<StoredProjection>, StoreError> {
-        self.written().projections_named(template, prefix, after, limit)
-    }
-
-    fn projection_count(&self, template: Option<TemplateId>) -> Result<u64, StoreError> {
-        self.written().projection_count(template)
-    }
-
-    fn projection_counts(&self) -> Result<Vec<(TemplateId, u64)>, StoreError> {
-        self.written().projection_counts()
-    }
-
-    fn deleted_name(&self, id: &WorkerId) -> Result<Option<OplogIndex>, StoreError> {
-        self.written().deleted_name(id)
-    }
-
-    fn deleted_name_counts(&self) -> Result<Vec<(TemplateId, u64)>, StoreError> {
-        self.written().deleted_name_counts()
-    }
-
-    fn idempotency_row(
-        &self,
-        worker: WorkerNum,
-        key_hash: [u8; 16],
-    ) -> Result<Option<IdempotencyRow>, StoreError> {
-        self.read().idempotency_row(worker, key_hash)
-    }
-
-    fn value(&self, project: ProjectId, key: &ScopedKey) -> Result<Option<ValueRow>, StoreError> {
-        self.read().value(project, key)
-    }
-
-    fn keys(
-        &self,
-        project: ProjectId,
-        space: KeySpace,
-        bucket: &str,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<String>, StoreError> {
-        self.written().keys(project, space, bucket, after, limit)
-    }
-
-    fn run_maintenance(&self, limit: usize) -> Result<bool, StoreError> {
-        self.written().run_maintenance(limit)
-    }
-
-    fn syncs(&self) -> u64 {
-        self.inner.syncs()
     }
 }

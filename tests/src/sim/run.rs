@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
 /// Steps of a life after which something must be wrong.
@@ -71,17 +71,20 @@ thread_local! {
 }
 
 /// Makes panics part of the outcome of a run, also those that the executor contains. Panics that a plan injects are not
-/// printed. To be called once, before the first run.
-pub fn watch_panics() {
-    let print = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
-        let text = info.payload_as_str().unwrap_or("a value that is not text");
-        if !text.starts_with("an injected panic") {
-            let place = info.location().map(ToString::to_string).unwrap_or_default();
-            PANICS.with_borrow_mut(|panics| panics.push(format!("a panic at {place}: {text}")));
-            print(info);
-        }
-    }));
+/// printed.
+fn watch_panics() {
+    static WATCHED: Once = Once::new();
+    WATCHED.call_once(|| {
+        let print = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let text = info.payload_as_str().unwrap_or("a value that is not text");
+            if !text.starts_with("an injected panic") {
+                let place = info.location().map(ToString::to_string).unwrap_or_default();
+                PANICS.with_borrow_mut(|panics| panics.push(format!("a panic at {place}: {text}")));
+                print(info);
+            }
+        }));
+    });
 }
 
 /// How a life has begun, and how it ends by itself.
@@ -138,6 +141,7 @@ pub fn run(seed: u64, components: &Components, mutant: Option<Mutant>) -> Result
         failed_commits: 0,
         digest: 0,
     };
+    watch_panics();
     PANICS.with_borrow_mut(Vec::clear);
     // The text of a panic is in `PANICS`.
     let outcome = catch_unwind(AssertUnwindSafe(|| world.run_all())).unwrap_or(Ok(()));
@@ -208,7 +212,7 @@ impl World {
         if let Some(executor) = executor {
             // Its tasks are gone, so this drops the idle instances and nothing else. A process would free their memory.
             let freed = executor.shutdown().now_or_never();
-            debug_assert!(freed.is_some(), "there is nothing to wait for");
+            assert!(freed.is_some(), "there is nothing to wait for");
         }
         self.steps += scheduler.steps();
         self.failed_commits += metrics.commits_failed.load(Ordering::Relaxed);
@@ -264,7 +268,7 @@ impl World {
         let platform = Arc::new(self.components.clone());
         let random = generator(self.seed, Part::Mutant, life);
         let store: Arc<dyn Store> = match self.mutant {
-            Some(mutant) => Arc::new(MutantStore::new(store.clone(), mutant, random.clone())),
+            Some(mutant) => Arc::new(MutantStore::store_on(store.clone(), mutant, random.clone())),
             None => store.clone(),
         };
         let clock = match self.mutant {

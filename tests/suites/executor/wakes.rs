@@ -34,6 +34,15 @@ async fn until_done(node: &Node, worker: &WorkerId, key: &str) {
     .await;
 }
 
+/// Lets time pass until the one worker is loaded. Neither a read nor a request locates it: the executor alone must wake it.
+async fn until_loaded(node: &Node) {
+    wait::until("the worker is loaded", || async {
+        node.advance_ms(1_000);
+        (node.metrics.activations.load(Ordering::Relaxed) == 1).then_some(())
+    })
+    .await;
+}
+
 /// Regression: the timer was gone, and no request was needed for the worker to wait forever.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_whose_timer_elapses_while_the_store_cannot_be_read_continues() {
@@ -43,12 +52,7 @@ async fn a_worker_whose_timer_elapses_while_the_store_cannot_be_read_continues()
         node.fail_read(ReadFault::Projection(kind));
         node.fail_read(ReadFault::Projection(kind));
         node.advance_ms(60_000);
-        // Neither a read nor a request locates the worker: the executor alone must wake it.
-        wait::until("the worker is loaded", || async {
-            node.advance_ms(1_000);
-            (node.metrics.activations.load(Ordering::Relaxed) == 1).then_some(())
-        })
-        .await;
+        until_loaded(&node).await;
         until_done(&node, &worker, "k").await;
         node.stop().await;
     }
@@ -66,11 +70,7 @@ async fn the_search_for_workers_is_continued_after_an_error_of_the_store() {
     node.executor.create(Node::spec(&node.id("x"))).await.unwrap_err();
     node.until_healthy().await;
     node.advance_ms(60_000);
-    wait::until("the worker is loaded", || async {
-        node.advance_ms(1_000);
-        (node.metrics.activations.load(Ordering::Relaxed) == 1).then_some(())
-    })
-    .await;
+    until_loaded(&node).await;
     until_done(&node, &worker, "k").await;
     node.stop().await;
 }

@@ -6,7 +6,7 @@ use clap::Parser;
 use golem_tests::rng::Rng;
 use golem_tests::sim::mutants::Mutant;
 use golem_tests::sim::platform::Components;
-use golem_tests::sim::run::{Failure, Report, run, watch_panics};
+use golem_tests::sim::run::{Failure, Report, run};
 use golem_tests::wait;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -43,7 +43,6 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    watch_panics();
     let available =
         std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1));
     let threads = arguments.threads.unwrap_or(available).max(1);
@@ -117,12 +116,13 @@ fn explore(arguments: &Arguments, threads: u32, components: &Components) -> Exit
     let (reports, failures) = results.into_inner().expect("no panic while it is held");
     let total = |of: fn(&Report) -> u64| reports.iter().map(of).sum::<u64>();
     println!(
-        "{} seeds from {from} in {:.0} s: {} steps, {} crashes, {} failed commits",
+        "{} seeds from {from} in {:.0} s: {} steps, {} crashes, {} failed commits in {} seeds",
         reports.len() + failures.len(),
         begin.elapsed().as_secs_f64(),
         total(|report| report.steps),
         total(|report| report.crashes),
-        total(|report| report.failed_commits)
+        total(|report| report.failed_commits),
+        total(|report| u64::from(report.failed_commits > 0))
     );
     let mut answered: BTreeMap<&str, u64> = BTreeMap::new();
     for (kind, count) in reports.iter().flat_map(|report| &report.answered) {
