@@ -50,7 +50,8 @@ mod worker_task;
 
 pub use admission::{AdmissionError, WorkerAdmission, WorkerUsage};
 pub use authorization::HostAuthorization;
-pub use error::{ExecutorError, StartError};
+pub(crate) use core::with_causes;
+pub use error::{ComponentFault, ExecutorError, StartError};
 pub use invoke::KeyState;
 pub use lifecycle::{WorkerSpec, WorkerView};
 pub use listing::{WorkerRange, WorkersPage};
@@ -74,8 +75,12 @@ use std::sync::Arc;
 /// Gives the executor its compiled components.
 #[async_trait]
 pub trait TemplateLookup: Send + Sync {
-    /// Returns the component of a template version. The error text describes what is wrong with the component.
-    async fn component(&self, template: TemplateId, version: u32) -> Result<golem_host::Component, String>;
+    /// Returns the component of a template version.
+    async fn component(
+        &self,
+        template: TemplateId,
+        version: u32,
+    ) -> Result<golem_host::Component, ComponentFault>;
 
     /// Returns a template's project and newest version, if the template exists. Does not wait.
     fn newest_version(&self, template: TemplateId) -> Option<(ProjectId, u32)>;

@@ -125,6 +125,13 @@ pub fn upload(name: &str, wasm: &[u8]) -> Request {
     ])
 }
 
+/// No error may show where the server keeps its data. The data folders of the tests are temporary folders.
+fn assert_no_server_path(line: &str, response: &Response) {
+    let folders = std::env::temp_dir().join(".tmp");
+    let shown = response.status >= 400 && response.text().contains(&*folders.to_string_lossy());
+    assert!(!shown, "{line} shows a path of the server: {}", response.text());
+}
+
 impl Api {
     /// A client of the server at `address`.
     pub fn new(address: SocketAddr, token: impl Into<String>) -> Self {
@@ -184,6 +191,7 @@ impl Api {
             None => Connection::open(self.address).await?,
         };
         let response = connection.call(&request).await?;
+        assert_no_server_path(&request.line(), &response);
         if response.header("connection").is_none_or(|value| !value.eq_ignore_ascii_case("close")) {
             self.connection = Some(connection);
         }

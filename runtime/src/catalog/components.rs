@@ -1,5 +1,6 @@
 //! A cache of compiled components.
 
+use crate::executor::{ComponentFault, with_causes};
 use crate::storage::ports::ContentStore;
 use golem_host::{Component, Engine};
 use lru::LruCache;
@@ -30,8 +31,8 @@ impl ComponentCache {
         }
     }
 
-    /// The component. Concurrent callers share one compilation. The error says what is wrong with the component.
-    pub(super) async fn get(&self, hash: [u8; 32]) -> Result<Component, String> {
+    /// The component. Concurrent callers share one compilation.
+    pub(super) async fn get(&self, hash: [u8; 32]) -> Result<Component, ComponentFault> {
         let cell = self.loaded.lock().get_or_insert(hash, Arc::default).clone();
         let component = cell.get_or_try_init(|| self.load(hash)).await?;
         Ok(component.clone())
@@ -42,18 +43,31 @@ impl ComponentCache {
         self.loaded.lock().put(hash, Arc::new(OnceCell::new_with(Some(component))));
     }
 
-    async fn load(&self, hash: [u8; 32]) -> Result<Component, String> {
-        let _permit = self.compile_permits.acquire().await.map_err(|closed| closed.to_string())?;
+    async fn load(&self, hash: [u8; 32]) -> Result<Component, ComponentFault> {
+        let permit = self.compile_permits.acquire().await;
+        let _permit = permit.map_err(|closed| ComponentFault::Unreadable(closed.to_string()))?;
         let (engine, blobs) = (self.engine.clone(), self.blobs.clone());
         tokio::task::spawn_blocking(move || {
-            let name = blake3::Hash::from_bytes(hash).to_hex();
-            let wasm = blobs.get(hash).map_err(|error| error.to_string())?.ok_or_else(|| {
-                format!("its file {name} is missing from the data folder; restore it from a backup")
-            })?;
-            engine.compile(&wasm, hash).map_err(|error| error.to_string())
+            let wasm = read_template_file(&*blobs, hash)?;
+            engine.compile(&wasm, hash).map_err(|error| ComponentFault::Invalid(error.to_string()))
         })
         .await
-        .map_err(|panicked| format!("compiling it failed: {panicked}"))?
+        .map_err(|panicked| ComponentFault::Invalid(format!("compiling it failed: {panicked}")))?
+    }
+}
+
+/// Reads a file that belongs to a template: a component, or an archive of files. The log gets errors with the path.
+pub(super) fn read_template_file(
+    blobs: &dyn ContentStore,
+    hash: [u8; 32],
+) -> Result<Vec<u8>, ComponentFault> {
+    match blobs.get(hash) {
+        Ok(Some(bytes)) => Ok(bytes),
+        Ok(None) => Err(ComponentFault::missing(hash)),
+        Err(error) => {
+            tracing::error!(error = %with_causes(&error), "a file of a template cannot be read");
+            Err(ComponentFault::from_store(&error))
+        }
     }
 }
 

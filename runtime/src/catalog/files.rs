@@ -1,5 +1,7 @@
 //! The files of a template version: a tar archive that is checked at upload and read again when a worker needs it.
 
+use super::components::read_template_file;
+use crate::executor::ComponentFault;
 use crate::storage::ports::ContentStore;
 use bytes::Bytes;
 use golem_host::{Files, FilesError};
@@ -79,21 +81,19 @@ impl FilesCache {
         Self { blobs, cached: Mutex::new(LruCache::new(cached_max)) }
     }
 
-    /// The files of an archive. The error says what is wrong with them.
-    pub(super) async fn get(&self, hash: [u8; 32]) -> Result<Files, String> {
+    /// The files of an archive.
+    pub(super) async fn get(&self, hash: [u8; 32]) -> Result<Files, ComponentFault> {
         if let Some(files) = self.cached.lock().get(&hash) {
             return Ok(files.clone());
         }
         let blobs = self.blobs.clone();
         let load = move || {
-            let name = blake3::Hash::from_bytes(hash).to_hex();
-            let archive = blobs.get(hash).map_err(|error| error.to_string())?.ok_or_else(|| {
-                format!("the archive {name} of its files is missing from the data folder; restore it from a backup")
-            })?;
-            read_archive(&archive.into()).map_err(|error| error.to_string())
+            let archive = read_template_file(&*blobs, hash)?;
+            read_archive(&archive.into()).map_err(|error| ComponentFault::Invalid(error.to_string()))
         };
         let loaded = tokio::task::spawn_blocking(load).await;
-        let files = loaded.map_err(|panicked| format!("reading its files failed: {panicked}"))??;
+        let files = loaded
+            .map_err(|panicked| ComponentFault::Invalid(format!("reading its files failed: {panicked}")))??;
         // Two workers may read the same archive concurrently; both results are equal, and the first one is kept.
         Ok(self.cached.lock().get_or_insert(hash, || files).clone())
     }

@@ -1,11 +1,10 @@
 //! Templates and their versions, and uploads.
 
-use super::components::ComponentCache;
+use super::components::{ComponentCache, read_template_file};
 use super::files::{self, ArchiveError, FilesCache};
 use super::links::{self, Candidate, LinkError, Links};
 use crate::entropy::Entropy;
-use crate::executor::ExecutorError;
-use crate::executor::TemplateLookup;
+use crate::executor::{ComponentFault, ExecutorError, TemplateLookup};
 use crate::identity::{Directory, IdentityError, PlanLimitError, Scope, StorageUsage};
 use crate::storage::ports::{Catalog, ContentStore, StoreError};
 use async_trait::async_trait;
@@ -388,9 +387,9 @@ impl Templates {
     }
 
     /// The uploaded bytes of a version.
-    pub async fn download(&self, version: &Version) -> Result<Option<Vec<u8>>, StoreError> {
+    pub async fn download(&self, version: &Version) -> Result<Vec<u8>, ComponentFault> {
         let (blobs, hash) = (self.shared.blobs.clone(), version.row.content_hash);
-        match tokio::task::spawn_blocking(move || blobs.get(hash)).await {
+        match tokio::task::spawn_blocking(move || read_template_file(&*blobs, hash)).await {
             Ok(read) => read,
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         }
@@ -585,22 +584,18 @@ impl TemplateLookup for Templates {
         version.map(|version| version.row.links.clone()).unwrap_or_default()
     }
 
-    async fn component(&self, template: TemplateId, version: u32) -> Result<Component, String> {
+    async fn component(&self, template: TemplateId, version: u32) -> Result<Component, ComponentFault> {
         let found = self.get(template).and_then(|template| template.version(version).cloned());
-        let row = &found.ok_or_else(|| format!("template {template} has no version {version}"))?.row;
-        let loaded = async {
-            let component = self.shared.components.get(row.content_hash).await?;
-            match row.files {
-                None => Ok(component),
-                Some(ShippedFiles { content_hash, .. }) => {
-                    let files = self.shared.files.get(content_hash).await?;
-                    component.with_files(files).map_err(|error| error.to_string())
-                }
+        let missing = || ComponentFault::Unreadable("the template does not have this version".to_owned());
+        let row = &found.ok_or_else(missing)?.row;
+        let component = self.shared.components.get(row.content_hash).await?;
+        match row.files {
+            None => Ok(component),
+            Some(ShippedFiles { content_hash, .. }) => {
+                let files = self.shared.files.get(content_hash).await?;
+                component.with_files(files).map_err(|error| ComponentFault::Invalid(error.to_string()))
             }
-        };
-        loaded.await.map_err(|details: String| {
-            format!("version {version} of template {template} cannot be loaded: {details}")
-        })
+        }
     }
 }
 

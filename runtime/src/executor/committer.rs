@@ -152,11 +152,13 @@ fn finish_commit(core: &Arc<Core>, batch: &Batch, took: Duration) {
 /// Discards all in-memory state, then retries until the store can be used again. Returns false if this process can
 /// never use it again.
 pub(super) async fn recover_store(core: &Arc<Core>, failure: &Failure) -> bool {
-    let reason: Arc<str> = match failure {
-        Failure::Commit(error) => with_causes(error),
-        Failure::Panic(text) => format!("a part of the server panicked: {text}").into(),
+    let (details, reason): (_, Arc<str>) = match failure {
+        Failure::Commit(error) => (with_causes(error), error.for_callers().into()),
+        Failure::Panic(text) => {
+            (text.as_str().into(), "a part of the server panicked; the server's log has the cause".into())
+        }
     };
-    tracing::error!(%reason, "commits stopped: all in-memory state is discarded");
+    tracing::error!(reason = %details, "commits stopped: all in-memory state is discarded");
     discard_all(core, &reason);
     if let Failure::Commit(StoreError::Fenced { .. }) = failure {
         tracing::error!("another process owns the data now; this process accepts no more work");
@@ -182,9 +184,8 @@ pub(super) async fn recover_store(core: &Arc<Core>, failure: &Failure) -> bool {
                 return true;
             }
             Err(error) => {
-                let reason = with_causes(&error);
-                tracing::warn!(%reason, "the store cannot be used yet");
-                core.lock().health = StoreHealth::Down(reason);
+                tracing::warn!(reason = %with_causes(&error), "the store cannot be used yet");
+                core.lock().health = StoreHealth::Down(error.for_callers().into());
             }
         }
     }

@@ -24,7 +24,7 @@ use crate::spawner::{self, Spawner};
 use crate::storage::ports::{ContentStore, Seq, Store, StoreError, StoredProjection, WorkerNum};
 use golem_host::InterruptHandle;
 use golem_host::ports::Clock;
-use golem_model::{Invocation, OplogIndex, Value, WorkerId};
+use golem_model::{Invocation, OplogIndex, TemplateId, Value, WorkerId};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::convert::Infallible;
@@ -447,6 +447,16 @@ impl Core {
         Ok(LocatedName::Worker(LocatedWorker { worker, read }))
     }
 
+    /// Returns the component of a template version.
+    pub(crate) async fn component(
+        &self,
+        template: TemplateId,
+        version: u32,
+    ) -> Result<golem_host::Component, ExecutorError> {
+        let component = self.templates.component(template, version).await;
+        component.map_err(|fault| ExecutorError::Template { template, version, fault })
+    }
+
     /// Returns an error if all in-memory state was discarded since the read began.
     pub(crate) fn check_current(state: &State, read: &StoreRead) -> Result<(), ExecutorError> {
         Self::check_available(state)?;
@@ -503,9 +513,10 @@ impl Core {
     }
 }
 
-/// Converts an error of the store into the error for the caller.
-pub(crate) fn unavailable(error: &dyn std::error::Error) -> ExecutorError {
-    ExecutorError::Unavailable { reason: with_causes(error) }
+/// Logs an error of the store, and converts it into the error for the caller.
+pub(crate) fn unavailable(error: &StoreError) -> ExecutorError {
+    tracing::error!(error = %with_causes(error), "the store cannot be used");
+    ExecutorError::Unavailable { reason: error.for_callers().into() }
 }
 
 /// The text of an error and of its causes.

@@ -2,7 +2,7 @@
 
 use crate::storage::ports::StoreError;
 use golem_model::oplog::FailureCause;
-use golem_model::{IdempotencyKey, PromiseId, WorkerId, WorkerStatus};
+use golem_model::{IdempotencyKey, PromiseId, TemplateId, WorkerId, WorkerStatus};
 use std::sync::Arc;
 
 /// Why a request to the executor failed: a mistake of the caller, a failure of the worker, or a failure of the server.
@@ -137,6 +137,16 @@ pub enum ExecutorError {
         /// Maximum number of bytes.
         limit: usize,
     },
+    /// The component of the worker's template cannot be used.
+    #[error("Failed to {} template {template} version {version}: {fault}", fault.operation())]
+    Template {
+        /// The template.
+        template: TemplateId,
+        /// The version.
+        version: u32,
+        /// What is wrong with its component.
+        fault: ComponentFault,
+    },
     /// The worker cannot be loaded.
     #[error("worker {worker} cannot be loaded: {details}")]
     Component {
@@ -174,6 +184,43 @@ pub(crate) fn describe(cause: &FailureCause) -> String {
     }
 }
 
+/// Why the component of a template version cannot be used. The texts contain no path of the server.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ComponentFault {
+    /// Its bytes cannot be read. Reading them again may succeed.
+    #[error("{0}")]
+    Unreadable(String),
+    /// Its bytes are damaged, or are not a component that this server can run.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+impl ComponentFault {
+    /// The fault of a component whose file cannot be read.
+    pub(crate) fn from_store(error: &StoreError) -> Self {
+        match error {
+            StoreError::Corrupt { details, .. } => {
+                Self::Invalid(format!("its file is damaged: {details}. Restore it from a backup"))
+            }
+            other => Self::Unreadable(other.for_callers()),
+        }
+    }
+
+    /// The fault of a component whose file does not exist.
+    pub(crate) fn missing(hash: [u8; 32]) -> Self {
+        let name = blake3::Hash::from_bytes(hash).to_hex();
+        Self::Unreadable(format!("its file {name} is missing from the data folder; restore it from a backup"))
+    }
+
+    /// The operation that failed, in the terms of 2023.
+    fn operation(&self) -> &'static str {
+        match self {
+            Self::Unreadable(_) => "download",
+            Self::Invalid(_) => "parse",
+        }
+    }
+}
+
 /// Why an executor cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -200,4 +247,14 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
+}
+
+impl StartError {
+    /// The error for callers of the API, without paths of the server.
+    pub(crate) fn for_callers(&self) -> String {
+        match self {
+            Self::Store(error) => error.for_callers(),
+            Self::Damaged { .. } | Self::Interrupted | Self::Thread { .. } => self.to_string(),
+        }
+    }
 }

@@ -84,8 +84,14 @@ impl Executor {
 
     async fn create_if_missing(&self, spec: WorkerSpec) -> Result<EnsuredWorker, ExecutorError> {
         let core = &self.core;
+        let mut is_loadable = false;
         loop {
             let located = core.locate_name(&spec.id).await?;
+            if matches!(located, LocatedName::Free(_)) && !is_loadable {
+                // Without this check, a worker of a damaged template would be created and could never run.
+                core.component(spec.id.template, spec.template_version).await?;
+                is_loadable = true;
+            }
             let mut state = core.lock();
             Core::check_available(&state)?;
             if let Some(worker) = state.ledger.worker_num(&spec.id) {

@@ -145,9 +145,7 @@ pub(super) async fn load_component(
     projection: &WorkerProjection,
     version: u32,
 ) -> Result<Component, LoadError> {
-    core.templates.component(projection.id.template, version).await.map_err(|details| {
-        LoadError::Server(ExecutorError::Component { worker: projection.id.clone(), details })
-    })
+    core.component(projection.id.template, version).await.map_err(LoadError::Server)
 }
 
 /// The worker's identity and environment when it runs `version`.
@@ -258,6 +256,7 @@ impl Loader<'_> {
                 match self.core.run_blocking(move || snapshots.get(hash)).await {
                     Ok(Ok(Some(bytes))) => bytes,
                     Ok(Ok(None)) => return Ok(Err("its image is missing".to_owned())),
+                    // The caller logs the text.
                     Ok(Err(error @ StoreError::Corrupt { .. })) => return Ok(Err(error.to_string())),
                     Ok(Err(error)) => {
                         return Err(LoadError::Server(super::core::unavailable(&error)));

@@ -14,7 +14,7 @@ use super::ledger::{ActivationId, LedgerEvent};
 use super::load::{self, LoadError, Loader};
 use super::projection::{FinishedUpdate, PendingUpdate, WorkerProjection};
 use super::worker_task::append_entries;
-use super::{Executor, ExecutorError, ExecutorMetrics, snapshot};
+use super::{ComponentFault, Executor, ExecutorError, ExecutorMetrics, snapshot};
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_host::ports::PortError;
 use golem_host::{ReloadTarget, SnapshotError, StopReason};
@@ -295,7 +295,10 @@ async fn update_manually(
 
 fn load_error_outcome(error: LoadError) -> Result<UpdateAttempt, ExecutorError> {
     match error {
-        LoadError::Server(ExecutorError::Component { details, .. }) => Ok(refusal(details)),
+        LoadError::Server(
+            error @ (ExecutorError::Component { .. }
+            | ExecutorError::Template { fault: ComponentFault::Invalid(_), .. }),
+        ) => Ok(refusal(error.to_string())),
         LoadError::Server(error) => Err(error),
         LoadError::Stopped(stop) => stop_outcome(stop),
     }

@@ -3,12 +3,13 @@
 //! `golem_api::error` has the JSON types. Only this file maps errors of the services to a status.
 
 use crate::catalog::UploadError;
-use crate::executor::{AdmissionError, ExecutorError};
+use crate::executor::{AdmissionError, ComponentFault, ExecutorError, with_causes};
 use crate::http::BodyError;
 use crate::identity::{AuthenticationError, AuthorizationError, IdentityError};
 use crate::storage::ports::StoreError;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
+use golem_api::template::VersionedTemplateId;
 use golem_api::{ErrorBody, GolemError};
 use golem_model::TemplateId;
 use http::{HeaderValue, StatusCode, header};
@@ -169,8 +170,12 @@ impl From<UploadError> for ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "the store failed");
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()).retry_after(1)
+        tracing::error!(error = %with_causes(&error), "the store failed");
+        let text = format!(
+            "the server cannot use its data now: {}. Nothing that was acknowledged is lost; try again later",
+            error.for_callers()
+        );
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, text).retry_after(1)
     }
 }
 
@@ -218,6 +223,18 @@ impl From<ExecutorError> for ApiError {
                 GolemError::PromiseNotFound { promise_id: (&promise).into() },
             ),
             ExecutorError::PromiseTooLarge { .. } | ExecutorError::UpdateToSame { .. } => Self::invalid(text),
+            ExecutorError::Template { template, version, fault } => {
+                let component_id = VersionedTemplateId { raw_template_id: template, version };
+                let error = match fault {
+                    ComponentFault::Unreadable(reason) => {
+                        GolemError::TemplateDownloadFailed { component_id, reason }
+                    }
+                    ComponentFault::Invalid(reason) => {
+                        GolemError::TemplateParseFailed { component_id, reason }
+                    }
+                };
+                Self::with_golem_error(failed, text, error)
+            }
             ExecutorError::Component { .. } => {
                 let details = text.clone();
                 Self::with_golem_error(failed, text, GolemError::Unknown { details })

@@ -6,6 +6,7 @@ use super::error::{ApiError, version_not_found};
 use super::extract::{Caller, IdPath, QueryParams, parse_json};
 use super::stream::json_array;
 use crate::catalog::{self, Upload, Version};
+use crate::executor::ExecutorError;
 use crate::http::read_body;
 use crate::identity::{Action, Principal, Scope};
 use axum::Json;
@@ -72,11 +73,12 @@ pub(super) async fn download(
         None => template.latest(),
         Some(number) => template.version(number).ok_or_else(|| version_not_found(id, number))?,
     };
-    let wasm = services.templates.download(version).await?.ok_or_else(|| {
-        ApiError::internal(format!(
-            "the file of version {} of template {id} is missing from the data folder; restore it from a backup",
-            version.row.version
-        ))
+    let version_number = version.row.version;
+    let downloaded = services.templates.download(version).await;
+    let wasm = downloaded.map_err(|fault| ExecutorError::Template {
+        template: id,
+        version: version_number,
+        fault,
     })?;
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], wasm).into_response())
 }

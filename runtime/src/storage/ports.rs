@@ -257,6 +257,34 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// The error for callers of the API: what failed and what to do, without paths of the server and without texts of
+    /// the operating system. The log has those.
+    pub fn for_callers(&self) -> String {
+        match self {
+            Self::Fenced { .. } | Self::OutOfOrder { .. } | Self::Conflict { .. } => self.to_string(),
+            Self::Full { .. } => {
+                "no space is left on its disk: free some disk space, and the server continues by itself"
+                    .to_owned()
+            }
+            Self::Io { operation, .. } => {
+                format!("its storage failed (operation: {operation}); the server's log has the cause")
+            }
+            Self::Corrupt { place, .. } => {
+                format!(
+                    "its stored data is damaged at {place}; the server's log names the file to restore from a backup"
+                )
+            }
+            Self::InUse { .. } => "its data folder is in use by another process".to_owned(),
+            Self::NewerFormat { found, known, .. } => {
+                format!(
+                    "its data folder has format {found}; this version of golem knows formats up to {known}"
+                )
+            }
+        }
+    }
+}
+
 /// A limit of bytes for reads whose rows are used one after the other. One row may have as many bytes as an entry may
 /// have, so a number of rows alone does not bound the memory of a read.
 pub const ROWS_BYTES: usize = 1 << 20;

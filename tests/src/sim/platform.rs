@@ -11,7 +11,8 @@ use golem_model::template::Function;
 use golem_model::{FailureOptions, ProjectAction, ProjectId, TemplateId};
 use golem_runtime::entropy::Entropy;
 use golem_runtime::executor::{
-    AdmissionError, HostAuthorization, OutboundProvider, TemplateLookup, WorkerAdmission, WorkerUsage,
+    AdmissionError, ComponentFault, HostAuthorization, OutboundProvider, TemplateLookup, WorkerAdmission,
+    WorkerUsage,
 };
 use golem_runtime::storage::ports::{ContentStore, StoreError};
 use std::collections::BTreeMap;
@@ -80,8 +81,9 @@ impl Components {
 
 #[async_trait]
 impl TemplateLookup for Components {
-    async fn component(&self, template: TemplateId, _: u32) -> Result<Component, String> {
-        self.by_template.get(&template).cloned().ok_or_else(|| "there is no such template".to_owned())
+    async fn component(&self, template: TemplateId, _: u32) -> Result<Component, ComponentFault> {
+        let missing = || ComponentFault::Unreadable("there is no such template".to_owned());
+        self.by_template.get(&template).cloned().ok_or_else(missing)
     }
 
     fn newest_version(&self, template: TemplateId) -> Option<(ProjectId, u32)> {

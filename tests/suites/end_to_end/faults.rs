@@ -5,7 +5,7 @@ use crate::{TestNode, call, upload};
 use golem_tests::guests::{COUNTER, GET, INCREMENT};
 use golem_tests::http::{Request, Response};
 use golem_tests::report::skip;
-use golem_tests::rest::{Api, result_of};
+use golem_tests::rest::{Api, result_of, worker_path};
 use golem_tests::server::{ServerOptions, StartError};
 use golem_tests::wait;
 use serde_json::json;
@@ -131,6 +131,28 @@ fn only_file(folder: &Path) -> PathBuf {
     file
 }
 
+/// The component's file cannot be used: each request that needs it gets the error of 2023 with the template's id and
+/// version, and no worker is created.
+async fn assert_template_fault(api: &mut Api, template: &str, variant: &str, reason: &str) {
+    let creation = json!({ "name": "new", "args": [], "env": [] });
+    let requests = [
+        call(template, "w", GET, &json!([]), &format!("get-{variant}")),
+        call(template, "new", GET, &json!([]), &format!("get-{variant}")),
+        Request::post(format!("/v1/templates/{template}/workers")).json(&creation),
+        Request::get(format!("/v1/templates/{template}/download")),
+    ];
+    for request in requests {
+        let line = request.line();
+        let answer = api.call(request).await;
+        assert_eq!(answer.status, 500, "{line}: {}", answer.text());
+        let error = &answer.json()["golemError"][variant];
+        assert_eq!(error["componentId"], json!({ "rawTemplateId": template, "version": 0 }), "{line}");
+        assert_contains(error["reason"].as_str().unwrap(), &[reason, "from a backup"]);
+    }
+    let created = api.call(Request::get(worker_path(template, "new", ""))).await;
+    assert_eq!(created.status, 404, "a worker was created although its template cannot be used");
+}
+
 #[tokio::test]
 async fn a_damaged_component_is_reported_and_other_components_work() {
     let node = TestNode::new().await;
@@ -148,13 +170,14 @@ async fn a_damaged_component_is_reported_and_other_components_work() {
 
     let server = options.start().await;
     let mut api = server.api();
-    let broken = api.call(call(&template, "w", GET, &json!([]), "get")).await;
-    assert_eq!(broken.status, 500, "{}", broken.text());
-    assert_contains(&broken.text(), &["cannot be loaded"]);
-    let download = api.call(Request::get(format!("/v1/templates/{template}/download"))).await;
-    assert!((500..600).contains(&download.status), "damaged bytes were sent: {}", download.status);
+    assert_template_fault(&mut api, &template, "TemplateParseFailed", "damaged").await;
     let sleeps = upload(&mut api, "sleeps").await;
     assert_eq!(api.invoke(&sleeps, "w", "golem:sleeps/api/finished", &json!([])).await, json!(0));
+
+    assert!(server.stop().await.success());
+    std::fs::remove_file(&blob).unwrap();
+    let server = options.start().await;
+    assert_template_fault(&mut server.api(), &template, "TemplateDownloadFailed", "missing").await;
 
     // After the file is restored, the worker continues with its state.
     assert!(server.stop().await.success());

@@ -40,8 +40,8 @@ async fn workers_are_not_counted_while_the_store_recovers() {
     let error = node.executor.health().unwrap_err().to_string();
     assert_eq!(
         error,
-        "the server cannot write its data now: cannot write memory: an injected fault. Nothing that was acknowledged is \
-         lost; try again later"
+        "the server cannot write its data now: its storage failed (operation: write); the server's log has the cause. \
+         Nothing that was acknowledged is lost; try again later"
     );
     assert_unavailable(&node.executor.worker_count(&[TEMPLATE]));
     assert_unavailable(&node.executor.durable_worker_count(&[TEMPLATE]).await);

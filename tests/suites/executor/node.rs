@@ -13,9 +13,9 @@ use golem_model::{
 };
 use golem_runtime::entropy::SystemEntropy;
 use golem_runtime::executor::{
-    AdmissionError, Deduplication, Executor, ExecutorError, ExecutorMetrics, ExecutorParts, ExecutorSettings,
-    HostAuthorization, OplogSearch, OutboundProvider, QueuedInvocation, TemplateLookup, WorkerAdmission,
-    WorkerSpec, WorkerUsage,
+    AdmissionError, ComponentFault, Deduplication, Executor, ExecutorError, ExecutorMetrics, ExecutorParts,
+    ExecutorSettings, HostAuthorization, OplogSearch, OutboundProvider, QueuedInvocation, TemplateLookup,
+    WorkerAdmission, WorkerSpec, WorkerUsage,
 };
 use golem_runtime::spawner::TokioSpawner;
 use golem_runtime::storage::blobs::FileContentStore;
@@ -60,15 +60,15 @@ struct Services {
 
 #[async_trait]
 impl TemplateLookup for Services {
-    async fn component(&self, template: TemplateId, _: u32) -> Result<Component, String> {
+    async fn component(&self, template: TemplateId, _: u32) -> Result<Component, ComponentFault> {
         self.requests.fetch_add(1, Ordering::Relaxed);
         let mut templates = self.templates.subscribe();
         let answer = templates.wait_for(|templates| *templates != Templates::Loading).await;
         match answer.as_deref() {
-            Ok(Templates::Broken(error)) => Err((*error).to_owned()),
+            Ok(Templates::Broken(error)) => Err(ComponentFault::Invalid((*error).to_owned())),
             Ok(Templates::Panics) => panic!("an injected panic of the template service"),
             Ok(_) => Ok(component(template)),
-            Err(closed) => Err(closed.to_string()),
+            Err(closed) => Err(ComponentFault::Unreadable(closed.to_string())),
         }
     }
 

@@ -78,12 +78,13 @@ async fn the_search_for_workers_is_continued_after_an_error_of_the_store() {
 #[tokio::test(flavor = "multi_thread")]
 async fn more_workers_than_places_in_memory_all_continue_after_a_restart() {
     let node = Node::with(|settings| settings.residents_max = 2).await;
-    node.templates(Templates::Loading);
     let mut workers = Vec::new();
     for number in 0..200 {
-        let worker = node.create(&format!("w{number}")).await;
-        node.executor.enqueue(&worker, sleep(0, Some("k"))).await.unwrap();
-        workers.push(worker);
+        workers.push(node.create(&format!("w{number}")).await);
+    }
+    node.templates(Templates::Loading);
+    for worker in &workers {
+        node.executor.enqueue(worker, sleep(0, Some("k"))).await.unwrap();
     }
     node.until_flushed().await;
     let node = node.crash().await;
