@@ -14,7 +14,8 @@ use wasmtime::component::{Component, Linker};
 /// Information from the bytes of a component.
 #[derive(Debug)]
 pub(crate) struct Description {
-    /// All producers sections, the component's own first.
+    /// All producers sections, in the order of the bytes. The component's own one is often the
+    /// last.
     pub(crate) producers: Vec<Producers>,
 }
 
@@ -236,7 +237,8 @@ fn undefined_imports(linker: &Linker<WorkerState>, component: &Component) -> Opt
                     {
                         undefined.push(format!("{name}#{function}"));
                     }
-                    // The component may import millions. No more are looked for than the error names.
+                    // The component may import millions. The error names the first ones, and says
+                    // whether there are more.
                     if undefined.len() > UNDEFINED_IMPORTS_SHOWN {
                         break 'imports;
                     }
@@ -261,7 +263,8 @@ fn undefined_imports(linker: &Linker<WorkerState>, component: &Component) -> Opt
 
 /// Answers whether a linker defines a function, in an interface or in one of a compatible version.
 ///
-/// wasmtime has no function for this question. But defining a function again is an error exactly if it exists.
+/// wasmtime has no function for this question. The probe defines the function again, which fails if
+/// it exists.
 struct Probe {
     /// A copy of the linker, to which the questions add what they ask for.
     linker: Linker<WorkerState>,

@@ -36,7 +36,7 @@ pub(crate) struct Callable {
     pub(crate) index: ComponentExportIndex,
     /// Its types.
     pub(crate) function: Arc<Function>,
-    /// A handle among its types, which makes it impossible to call from outside.
+    /// A handle among its types. A function with a handle cannot be called from outside.
     pub(crate) handle: Option<String>,
 }
 

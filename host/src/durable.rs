@@ -1,9 +1,11 @@
 //! The one door to everything whose answer could differ in a replay.
 //!
-//! An import describes its call as a value of [`ImmediateCall`] (answered at once) or [`DurableCall`] (may wait, may
-//! change shared state) and passes it to [`WorkerState::call_immediate`] or [`WorkerState::call_durable`]. During
-//! replay the door answers the call from the oplog; afterwards it performs the call and records the answer. In both
-//! modes the guest gets the recorded bytes, decoded by the same function.
+//! An import describes its call as a value of [`ImmediateCall`] (answered at once) or
+//! [`DurableCall`] (may wait, may change shared state) and passes it to
+//! [`WorkerState::call_immediate`] or [`WorkerState::call_durable`]. A clock is read through
+//! [`WorkerState::read_clock`], which counts repeated readings. During replay the door answers the
+//! call from the oplog; afterwards it performs the call and records the answer. In both modes the
+//! guest gets the recorded bytes, decoded by the same function.
 //!
 //! | module | contents |
 //! |---|---|
@@ -246,7 +248,7 @@ impl WorkerState {
     }
 }
 
-/// [`Replay::recorded_answer`] said that the recorded entries have ended, so there must be a [`Live`].
+/// The error if there is no [`Live`] although [`Replay`] has found the end of the recorded entries.
 fn not_ended() -> CallFailure {
     CallFailure::Trap("the oplog has neither ended nor another entry".to_owned())
 }

@@ -24,15 +24,15 @@ const WASM_STACK_BYTES: usize = 512 << 10;
 const STACK_BYTES: usize = 1 << 20;
 /// Core instances of one component: modules composed into it, adapters, shims.
 const CORE_INSTANCES_PER_COMPONENT_MAX: u32 = 100;
-/// Core instances of a component on average, at most: sizes the pool.
+/// Core instances of an average component. The pool has this many for each resident worker.
 const CORE_INSTANCES_PER_COMPONENT: u32 = 20;
 /// Linear memories of one component: composed components have one for each language runtime.
 pub(crate) const MEMORIES_PER_COMPONENT_MAX: u32 = 8;
-/// Linear memories of a component on average, at most: sizes the pool.
+/// Linear memories of an average component. The pool has this many for each resident worker.
 const MEMORIES_PER_COMPONENT: u32 = 2;
 /// Tables of one component.
 pub(crate) const TABLES_PER_COMPONENT_MAX: u32 = 32;
-/// Tables of a component on average, at most: sizes the pool.
+/// Tables of an average component. The pool has this many for each resident worker.
 const TABLES_PER_COMPONENT: u32 = 4;
 /// Bytes of wasmtime's own data for a component instance, and for each of its core instances.
 const INSTANCE_METADATA_BYTES_MAX: usize = 8 << 20;
@@ -44,8 +44,9 @@ pub struct EngineConfig {
     pub residents_max: u32,
     /// Reserves less address space for each worker. Each memory access then costs a bounds check.
     pub dense: bool,
-    /// Bytes of linear memory and files of one worker. Must stay the same for a deployment: `memory.grow` fails at
-    /// exactly this size, so a worker that is replayed under another value may diverge.
+    /// Bytes of linear memory and files of one worker. Must stay the same for a deployment:
+    /// `memory.grow` fails where both together would exceed it, so a worker that is replayed under
+    /// another value may diverge.
     pub memory_bytes_max: usize,
     /// The folder for compiled code; `None` compiles anew each time.
     pub cache_dir: Option<PathBuf>,

@@ -21,19 +21,21 @@ pub enum Outcome {
 #[derive(Debug)]
 #[must_use]
 pub enum StopReason {
-    /// The worker waits. Its `Suspension` entry was appended, and need not be durable yet.
+    /// The worker waits. Its `Suspended` entry was appended, and need not be durable yet.
     Suspended(Suspension),
-    /// The guest trapped. Its recorded entries were appended. The caller appends the entry for the failed attempt or
-    /// invocation.
+    /// The guest trapped. Its recorded entries were appended; those of its initialisation may be
+    /// missing. The caller appends the entry for the failed attempt or invocation.
     Trapped {
         /// The trap and the guest's stack.
         details: String,
-        /// Whether another attempt may help. It does not after a stack overflow, which depends on the machine.
+        /// Whether another attempt may help. After a stack overflow, another attempt on this
+        /// machine would overflow again.
         retry: bool,
         /// The retry policy that the guest set, if it did.
         policy: Option<RetryPolicy>,
     },
-    /// The guest called `exit`. Its recorded entries were appended.
+    /// The guest called `exit`. Its recorded entries were appended; those of its initialisation may
+    /// be missing.
     Exited {
         /// The exit code; 0 is success.
         code: u8,

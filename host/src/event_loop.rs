@@ -94,7 +94,7 @@ impl WorkerState {
             (NextRecorded::Unfinished(key), _) => PauseReason::Unfinished(key),
             (NextRecorded::Failed(cause), _) => return Err(recorded_failure(cause)),
             (NextRecorded::Completed, _) => return self.begin_recorded(),
-            // A running loop is never saved.
+            // A running loop is not saved: `Instance::can_save` is false.
             (NextRecorded::Reloaded { .. }, _) => {
                 return Err(StopReason::Port(crate::ports::PortError::Discarded));
             }

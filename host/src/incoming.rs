@@ -26,7 +26,7 @@ pub struct IncomingRequest {
     pub path_with_query: String,
     /// The authority that the HTTP client named.
     pub authority: Option<String>,
-    /// Header fields, in lower case.
+    /// Header fields, with their names in lower case.
     pub headers: Vec<Field>,
     /// The whole body.
     pub body: Vec<u8>,
@@ -37,7 +37,7 @@ pub struct IncomingRequest {
 pub struct HttpReply {
     /// The status code.
     pub status: u16,
-    /// Header fields, in lower case.
+    /// Header fields, with their names in lower case.
     pub headers: Vec<Field>,
     /// The whole body.
     pub body: Vec<u8>,

@@ -22,8 +22,9 @@ impl InterruptHandle {
         Self::default()
     }
 
-    /// Makes the guest stop with [`StopReason::Interrupted`](crate::StopReason::Interrupted) at its next host call or
-    /// tick, and at once if it waits. This cannot be undone; the next activation has its own handle.
+    /// Makes the guest stop with [`StopReason::Interrupted`](crate::StopReason::Interrupted) at its
+    /// next durable call or tick, and at once if it waits. This cannot be undone; the next
+    /// activation has its own handle.
     pub fn interrupt(&self) {
         self.shared.interrupted.store(true, Ordering::Release);
         self.shared.wake.notify_waiters();

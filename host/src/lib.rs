@@ -6,8 +6,9 @@
 //! which imports reach everything whose answer could differ in a replay, and `objects` holds the host objects behind
 //! the guest's handles.
 //!
-//! Architecture invariant: this is the only crate that names wasmtime. It has no clock, disk or network of its own,
-//! except for the folder of compiled code; everything else from outside comes through [`ports`].
+//! Architecture invariant: this is the only crate that depends on wasmtime (suite `tidy`). It has
+//! no clock, disk or network of its own, except for the folder of compiled code; everything else
+//! from outside comes through [`ports`].
 
 mod bindings;
 mod cache;

@@ -1,5 +1,6 @@
-//! The limits of a worker. The answers depend only on constants and on the worker's own memory, so a replay gets the
-//! same ones.
+//! The limits of a worker. Whether memory or a table may grow depends only on constants, on the
+//! setting `memory_bytes_max` and on the worker's own memory and files, so a replay gets the same
+//! answers.
 //!
 //! Invariant: a shortage of the host never becomes an answer to the guest. It ends the instance. The worker is loaded
 //! again later and then gets the memory that it was granted.

@@ -3,9 +3,8 @@
 //! Resource types of wasmtime's bindings are only tags here: a handle's `rep` is an index into [`Objects`], and
 //! wasmtime's `ResourceTable` is not used.
 //!
-//! Invariant: an object is plain data that replay rebuilds exactly, with its index. No kind holds a socket, a task or a
-//! lock. Live state (a wait in progress) belongs to the host call. An image of a worker's memory relies on this: it
-//! stores these objects beside the bytes.
+//! Invariant: an object is plain data that replay rebuilds exactly, with its index. No kind holds a
+//! socket, a task or a lock. Live state (a wait in progress) belongs to the host call.
 //!
 //! Invariant: indices are a function of the calls made, because replay must return the same ones.
 
@@ -20,9 +19,9 @@ use wasmtime::{Result, bail, format_err};
 /// leaks them, and the memory of each is not counted in the guest's own limit.
 pub(crate) const OBJECTS_MAX: usize = 100_000;
 
-/// Bytes of texts, header fields, HTTP bodies and values in one worker's host objects; the call that would add more
-/// traps. It has room for reading and writing as many values as one call may have, which is far beyond the requests in
-/// flight.
+/// Bytes of texts, header fields, HTTP bodies and values in one worker's host objects; the call
+/// that would add more traps. It has room for the values of the largest read and of the largest
+/// write (`KEY_VALUE_CALL_BYTES_MAX` each) and for some HTTP bodies.
 const OBJECTS_BYTES_MAX: usize = 80 << 20;
 
 /// A host object.

@@ -1,9 +1,10 @@
 //! The ports: what a worker needs from outside. Crate `runtime` has the adapters; `testing` has memory adapters for
 //! tests.
 //!
-//! A set of ports belongs to one *activation* of one worker, which is one stay in memory. An activation can be
-//! discarded: a commit failed, another owner took over, or the worker was deleted. Then every call fails with
-//! [`PortError::Discarded`], and no later call of the activation has an effect.
+//! A set of ports belongs to one *activation* of one worker, which is one stay in memory. An
+//! activation can be discarded: a commit failed, another owner took over, or the worker was
+//! deleted. Then a write fails with [`PortError::Discarded`] and changes nothing, and a read may
+//! fail in the same way.
 
 mod blobstore;
 mod calls;

@@ -90,7 +90,7 @@ fn details(error: &wasmtime::Error, stderr_tail: &str) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
         let cause = cause.strip_suffix(backtrace.trim_end()).unwrap_or(&cause).trim_end();
-        // The backtrace is shown last, not as the first cause.
+        // The backtrace is added below, not listed among the causes.
         if cause.is_empty() || cause.starts_with("error while executing at") {
             continue;
         }

@@ -1,8 +1,9 @@
 //! The types of a component's functions: converted from wasmtime's form to the model's, within limits.
 //!
-//! In a component a type is written once and used by reference. A tuple of itself, eighteen levels deep, takes hundreds
-//! of bytes and has 2^18 uses of its innermost type. Everything that describes a component to people spells out each
-//! use. So every use is counted here, before anything is built from it.
+//! In a component a type is written once and used by reference. A tuple of itself, eighteen levels
+//! deep, takes hundreds of bytes and has 2^18 uses of its innermost type. Descriptions of a
+//! component, such as the metadata of its template, spell out each use. So every use is counted
+//! here, before anything is built from it.
 
 use crate::component::ComponentError;
 use golem_model::limits::{COMPONENT_NAME_BYTES_MAX, COMPONENT_TYPES_MAX, TYPE_DEPTH_MAX};

@@ -1,9 +1,10 @@
 //! A worker's files: a virtual filesystem in memory.
 //!
-//! A [`Vfs`] is a tree of nodes: directories, files and symbolic links. Its content is determined by the calls on it
-//! and the times passed to them. So a replay rebuilds it exactly, and no call on it is recorded. It behaves like the
-//! Linux kernel seen through wasmtime's `wasi:filesystem`: the same calls succeed, and failing calls return the same
-//! error (test `against_std`).
+//! A [`Vfs`] is a tree of nodes: directories, files and symbolic links. Its content is determined
+//! by the calls on it and the times passed to them. So a replay rebuilds it exactly, and no call on
+//! it is recorded. It behaves like the Linux kernel seen through wasmtime's `wasi:filesystem`: the
+//! same calls succeed, and failing calls return the same error. The test `against_std` checks this
+//! and names two exceptions.
 //!
 //! - `node`: the nodes of the tree
 //! - `path`: finds the node that a path names

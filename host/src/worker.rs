@@ -98,7 +98,7 @@ impl Instance {
             state.set_files(files);
         }
         let mut instance = Self::instantiate(component, state, ports).await?;
-        // An idle instance flushes nothing, and its first invocation may come much later than entries may wait.
+        // An idle instance flushes nothing, so the entries would wait for the first invocation.
         instance.state()?.journal.flush()?;
         Ok(instance)
     }
