@@ -11,9 +11,10 @@ use golem_model::limits::ENTRIES_BUFFERED_MAX;
 use golem_model::oplog::{ClockKind, ClockReadings, CountedReadings};
 use std::time::Duration;
 
-/// How long a clock reading stands for further readings without another entry between them. They are counted instead of
-/// recorded, and each is a nanosecond after the one before it. It bounds the log of a guest that polls a clock: a
-/// thousand entries per second, of at most 24 bytes. It also is the error of a duration that a guest measures.
+/// The time after a clock reading during which further readings are counted instead of recorded, if
+/// no other entry comes between them. Each counted reading is a nanosecond after the one before it.
+/// The time bounds the log of a guest that polls a clock: a thousand entries per second, of at most
+/// 25 bytes. It is also the error of a duration that a guest measures.
 const READING_AGE_MAX: Duration = Duration::from_millis(1);
 
 /// The entries that are recorded and not yet appended.
@@ -103,7 +104,8 @@ impl EntryBuffer {
         self.entries.extend(std::mem::take(&mut self.readings).into_entry());
     }
 
-    /// Something that was done at the elapsed time `now` waits for the entries, so they become due.
+    /// Makes the entries due: an entry or printed text waits for an append since the elapsed time
+    /// `now`.
     pub(super) fn await_flush(&mut self, now: Duration) {
         self.flush_by.get_or_insert_with(|| now.saturating_add(self.progress));
     }

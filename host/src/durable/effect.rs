@@ -17,8 +17,8 @@ pub(crate) enum Effect {
     /// The call creates something that others look up by its oplog index. The record is appended before the guest
     /// learns that index.
     PublishesIndex,
-    /// The call announces an external effect that cannot be undone. The record is appended, and the effect waits until
-    /// the record is durable (W2).
+    /// The call announces an external effect that cannot be undone. The record is appended, and the
+    /// effect waits until the record is durable (rule W2 in docs/durability.md).
     AnnouncesIntent,
     /// The call changes shared state. The port records call and answer in the same commit as the change, so a crash
     /// loses both or neither.

@@ -1,9 +1,10 @@
 //! HTTP requests in flight: the part of a request that lives in memory and is not part of the worker.
 //!
-//! Each request has its own task, so it makes progress while the guest does something else. The task waits until
-//! everything recorded before is durable (W2), sends the request and collects the response. If the length of the body
-//! is known and small, it collects the whole body; otherwise it buffers up to [`BUFFER_BYTES_MAX`] bytes until the
-//! guest reads them.
+//! Each request has its own task, so it makes progress while the guest does something else. The
+//! task waits until everything recorded before is durable (rule W2 in docs/durability.md), sends
+//! the request and collects the response. A body of a known and small length is collected as a
+//! whole, unless it is a stream of events. Of any other body, about [`BUFFER_BYTES_MAX`] bytes are
+//! buffered until the guest reads them.
 //!
 //! Invariant: nothing here outlives the activation. After a crash or an eviction, replay rebuilds the handles, and the
 //! next activation sends an unanswered request again ([`Exchanges::send`]) or fails it ([`Exchanges::fail`]). A request
@@ -22,7 +23,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use tokio::sync::Notify;
 
-/// Bytes of a body of unknown length that are buffered for the guest. The task reads on once the guest has read some.
+/// Bytes of a body that is read piece by piece. With more bytes in the buffer, the task waits until
+/// the guest has read some.
 const BUFFER_BYTES_MAX: usize = 1 << 20;
 
 /// Requests of one worker that may be in flight; the next one fails with `connection-limit-reached`.
@@ -298,8 +300,8 @@ async fn run(
     http: Arc<dyn OutboundHttp>,
     oplog: Arc<dyn Oplog>,
 ) {
-    // W2: after a crash behind this line, the oplog holds the intent, and G4 determines whether the request is
-    // repeated. After a crash before it, nothing was sent.
+    // W2: after a crash below this line, the oplog holds the intent, and G4 determines whether the
+    // request is repeated. After a crash above it, nothing was sent.
     if let Err(error) = oplog.commit().await {
         shared.update(|progress| progress.commit_error = Some(error));
         return;

@@ -5,8 +5,8 @@
 //! scanned once before it is replayed. The scan goes backwards: a backward scan meets a revert before the entries that
 //! it reverts, so it needs no entries in memory.
 //!
-//! Invariant: the size of a scan does not depend on the number of entries. It grows by 16 bytes for each range of
-//! reverted entries; each of those cost the worker at least one load.
+//! Invariant: the size of a scan does not depend on the number of entries, only on the number of
+//! reverted ranges (16 bytes each). Each revert cost the worker at least one load.
 
 use super::clock::ClockScan;
 use super::reverted::{RegionScan, RevertedRanges};

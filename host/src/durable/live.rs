@@ -129,9 +129,10 @@ impl<'a> Live<'a> {
         self.tail.clock.now(&*self.tail.ports.clock)
     }
 
-    /// Reads a clock and records the reading. Within a millisecond, and without another entry in between, the first
-    /// reading stands for the next ones, which are counted. An append ends that, so the time that a guest sees advances
-    /// with each append, and a guest that waits by reading a clock gets out.
+    /// Reads a clock and records the reading. Within a millisecond, and without another entry in
+    /// between, the first reading stands for the next ones, which are counted. An append ends the
+    /// counting, so a guest that polls a clock until a time is reached sees the time advance with
+    /// each append.
     pub(crate) fn read_clock(&mut self, clock: ClockKind) -> Result<u64, StopReason> {
         self.record_engine();
         let now = self.tail.ports.clock.elapsed();

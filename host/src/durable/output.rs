@@ -1,14 +1,17 @@
 //! Printed events that wait for the entries that were recorded before them.
 //!
-//! A line tells a reader what the guest did, so it must not be visible before that is durable. It causes no append of its
-//! own: it leaves with the buffered entries, which are appended within the time that entries may wait.
+//! A line tells a reader what the guest did, so it must not be visible before that is durable. It
+//! leaves with the buffered entries, which are appended within the time that entries may wait. It
+//! causes an append of its own only if the buffer of events is full.
 
 use crate::ports::{LogEvent, PrintedEvent};
 use golem_model::OplogIndex;
 
-/// Number of events that wait for the buffered entries; one more appends the entries.
+/// Number of events that wait for the buffered entries; the event that reaches it appends the
+/// entries.
 const EVENTS_BUFFERED_MAX: usize = 256;
-/// Bytes of text that wait for the buffered entries; more append the entries.
+/// Bytes of text that wait for the buffered entries; the event that reaches them appends the
+/// entries.
 const TEXT_BUFFERED_BYTES_MAX: usize = 256 << 10;
 
 /// The printed events of an activation that were not passed to the sink.

@@ -84,15 +84,16 @@ impl RevertedRanges {
 /// Derives the first entry that the activation of an oplog must revert before it continues: the one after the beginning
 /// of the outermost atomic region that was open when the last instance was lost.
 ///
-/// A worker that parked and did nothing visible since lost nothing: its region is replayed and continues. Anything that
-/// it did after the wait and that was visible outside is recorded after `Suspension`; then the region is repeated.
+/// A worker that parked and has recorded nothing since lost nothing: its region is replayed and
+/// continues. A call that it recorded after the wait follows `Suspended`; then the region is
+/// repeated.
 ///
 /// The entries that are not reverted are visited, the last one first.
 #[derive(Debug, Default)]
 pub(crate) struct RegionScan {
     /// The outermost region that is open at the end, as far as it is known.
     outermost: Option<OplogIndex>,
-    /// A later entry closes the region that begins here, and all regions inside it.
+    /// A later entry closes the region that begins here, and every region that begins after it.
     closed_from: Option<u64>,
     /// Whether all regions that can be open were visited.
     is_complete: bool,
