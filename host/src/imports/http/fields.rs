@@ -73,7 +73,7 @@ impl Fields {
         Ok(headers)
     }
 
-    /// Makes the fields immutable. The fields of a message are.
+    /// Makes the fields immutable, because they become part of a message.
     pub(super) fn immutable(mut self) -> Self {
         self.immutable = true;
         self

@@ -1,7 +1,7 @@
 //! The host objects of `wasi:http` as plain data.
 //!
-//! Invariant: a body that the guest writes and its owner (a request, a response, or the future or reply that either
-//! became) refer to each other, until one of them is dropped.
+//! Invariant: an `outgoing-body` and its owner refer to each other until one of them is dropped.
+//! The owner is a request or a response, or the future or reply that it became.
 
 use super::fields::Fields;
 use crate::durable::{ResponsePart, ResponseState};
