@@ -45,8 +45,8 @@ pub(crate) struct OpenCall {
 /// response.
 struct MakeCall(OutgoingCall);
 
-/// Makes a call without a reply. Request and response are those of [`MakeCall`], with the time before which the call
-/// must not run at the end of the request (0 if there is none).
+/// Makes a call without a reply. Request and response are those of [`MakeCall`]. The request ends
+/// with the time before which the call must not run, or 0 if there is none.
 struct SendCall(OutgoingCall);
 
 fn encode_call(out: &OutgoingCall) -> Vec<u8> {
@@ -140,8 +140,8 @@ impl DurableCall for AwaitCall {
     }
 }
 
-/// The answer to a call that the store does not know. That happens in a worker that was created from another worker's
-/// oplog: the calls recorded in it were made by the other worker.
+/// The answer to a call that the store does not know, for example because another worker made the
+/// calls that this oplog records.
 fn unknown_call_answer() -> Vec<u8> {
     encode_answer(&Err(CallError::NotFound("nothing is known of this call any more".to_owned())))
 }

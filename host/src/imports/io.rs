@@ -266,8 +266,9 @@ impl WorkerState {
         Ok(ready)
     }
 
-    /// Waits for the next line of standard input if one of these pollables does and none is ready already. The next
-    /// line arrives with the next invocation, so the other pollables are not waited for meanwhile.
+    /// Waits for the next line of standard input if one of these pollables does and none is
+    /// [`Pollable::Ready`]. The next line arrives with the next invocation, so timers, promises and
+    /// requests among the others are not checked before it.
     async fn poll_stdin(&mut self, reps: &[u32]) -> Result<()> {
         let mut waits = false;
         for rep in reps {

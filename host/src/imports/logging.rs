@@ -28,7 +28,8 @@ pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
     Ok(())
 }
 
-/// Level, context and message. The texts stay in the guest's memory, because the copy may be shorter.
+/// Level, context and message. The texts are read from the guest's memory, so that the host copies
+/// only the part that the log keeps.
 type Line = (Level, WasmStr, WasmStr);
 
 impl From<Level> for LogLevel {

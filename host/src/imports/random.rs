@@ -11,7 +11,8 @@ use wasmtime_wasi::p2::bindings::random::{insecure, insecure_seed, random};
 
 /// The random streams of one invocation.
 ///
-/// Each invocation has its own streams, so its values do not depend on how often an earlier invocation was rolled back.
+/// Each invocation has its own streams, so its values do not depend on how many values earlier
+/// invocations have drawn.
 #[derive(Debug)]
 pub(crate) struct Random {
     seed: [u8; 32],
@@ -24,8 +25,8 @@ pub(crate) struct Random {
     insecure: Option<ChaCha20Rng>,
 }
 
-/// The purpose of a derived value. A guest may publish values of the insecure stream, and these must not reveal the
-/// secure stream, so each purpose is derived separately.
+/// The purpose of a derived value. Each purpose is derived separately: a guest may publish values
+/// of the insecure stream, and these must not reveal the secure stream.
 #[derive(Debug, Clone, Copy)]
 enum Domain {
     Secure = 1,

@@ -1,10 +1,10 @@
 //! `golem:durability/region` (atomic regions), and the implementation of `golem:durability/position#jump`.
 //!
-//! A region is named by the index of the entry that records its beginning. The set of open regions is determined by the
-//! calls that the guest made, so replay rebuilds it. After a crash, `durable::region_to_repeat` decides which open
-//! region is repeated, when the oplog is loaded.
+//! A region is named by the index of the entry that records its beginning. The set of open regions
+//! is determined by the calls that the guest made, so replay rebuilds it. After a crash, the scan
+//! of the oplog (`RegionScan` in `durable::reverted`) decides which open region is repeated.
 //!
-//! A jump is one of the few host calls that inspect the replay state: see [`WorkerState::jump`].
+//! A jump is one of the two host calls that inspect the replay state: see [`WorkerState::jump`].
 
 use crate::bindings::durability::region;
 use crate::durable::{CallFailure, CallResponse, DurableCall, Effect, ImmediateCall, Live};
@@ -105,8 +105,8 @@ impl region::Host for WorkerState {
 impl WorkerState {
     /// Stops this instance. The next instance continues from `position`.
     ///
-    /// This call inspects the replay state: a jump that was already recorded is not recorded again, and a live jump
-    /// must not go to a reverted position.
+    /// This call inspects the replay state: a jump while recorded entries remain is a divergence,
+    /// and a live jump must not go to a reverted position.
     pub(super) fn jump(&mut self, position: OplogIndex) -> wasmtime::Error {
         let failure = self.try_jump(position);
         self.raise(failure)

@@ -3,10 +3,12 @@
 //! Text that a guest prints while it is live goes to the log sink with the entries that were recorded before it
 //! (`durable::output`). During a replay the text is dropped, because it was emitted before. After a crash, text that was
 //! printed after the last surviving entry may be emitted a second time.
+//!
 //! A function that is called as a program has standard input, and its standard output is its result, not printed text
 //! (`crate::program`).
 //!
-//! Printing is one of the few host calls that ask whether the guest is live (`Journal::print`).
+//! Printing is one of the two host calls that depend on whether the guest is live
+//! (`Journal::print`).
 
 use crate::StopReason;
 use crate::objects::{Input, Object, Output, StdStream};
