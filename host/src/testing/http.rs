@@ -22,7 +22,7 @@ struct Shared {
     sent: Mutex<Vec<HttpRequest>>,
 }
 
-/// The fate of a request.
+/// What happens to a request.
 #[derive(Debug, Clone)]
 pub enum FakeAnswer {
     /// Denied before it is sent.

@@ -1,6 +1,7 @@
 //! Operations that add, move and remove names, and listing a directory.
 //!
-//! Invariant: an operation that fails has changed nothing (`check` in the tests compares the states).
+//! Invariant: an operation that fails has changed nothing (`check` in the tests compares the
+//! states), except that it may have used up a node number.
 
 use super::node::{Content, Data};
 use super::path::{NAME_BYTES_MAX, Target};

@@ -60,7 +60,8 @@ impl Instance {
     ) -> Result<Self, SnapshotError> {
         let image = decode_image(&base.image)?;
         let mut journal = journal(component, &init, Some(&base), history, &ports, &interrupt_handle);
-        // If this state cannot be loaded, another one is: it must not find entries of this attempt in the oplog.
+        // If this state cannot be loaded, the caller loads another one. The oplog must not hold
+        // entries of this attempt then.
         journal.hold_appends(true);
         let point = ReloadPoint { invocations: base.state.invocations, index: base.index, at: base.at };
         let mut instance =
