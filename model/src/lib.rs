@@ -1,8 +1,9 @@
 //! The vocabulary that all crates of Golem share: ids, accounts, templates, workers, values, limits, and oplog records
 //! with their encoding.
 //!
-//! Architecture invariant: this crate does no I/O, has no async code, and does not depend on wasmtime, HTTP or SQL. It
-//! builds for the host and for WebAssembly. Every other crate of the workspace may depend on it.
+//! Architecture invariant: this crate does no I/O, has no async code, and does not depend on
+//! wasmtime, HTTP or SQL (suite `tidy`). It builds for the host and for WebAssembly. It depends on
+//! no other crate of the workspace.
 
 pub mod account;
 pub mod blobstore;

@@ -1,5 +1,5 @@
-//! The fixed limits of the system, which no setting changes. Each has a name, a unit, a reason, and a defined behaviour
-//! when it is reached.
+//! Limits that several crates share and that no setting changes. The comment of a limit names its
+//! unit and what happens when it is reached.
 
 /// Bytes of one promise's data. Larger data is rejected: memory and the oplog hold it as one piece.
 pub const PROMISE_DATA_BYTES_MAX: usize = 4 << 20;
@@ -52,7 +52,8 @@ pub const JSON_OMITTED_BYTES_MAX: usize = 64 << 20;
 /// request is stored as length and BLAKE3.
 pub const HOST_CALL_REQUEST_BYTES_INLINE_MAX: usize = 256;
 
-/// Log events kept in memory for each worker. A new log stream begins with them (reference §2.8.4).
+/// Log events kept in memory for each worker; older ones are dropped. A new log stream begins with
+/// them (reference §2.8.4).
 pub const LOG_EVENTS_KEPT: usize = 128;
 
 /// Bytes of the text of one log event. A longer line of `wasi:logging` is cut; longer output becomes several events.
@@ -78,7 +79,7 @@ pub const KEY_VALUE_CALL_BYTES_MAX: usize = 32 << 20;
 /// the guest must read the keys in pages.
 pub const KEY_VALUE_ALL_KEYS_MAX: usize = 100_000;
 
-/// Keys in one page of a bucket's keys.
+/// Keys in one page of a bucket's keys; more keys are on the next page.
 pub const KEY_VALUE_PAGE_KEYS: usize = 1_000;
 
 /// Bytes of an HTTP body that a worker writes: the body of an outgoing request, or of a response. The host keeps the

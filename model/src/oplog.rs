@@ -2,8 +2,9 @@
 //!
 //! It has two kinds of records, which are durable in the same store and the same commits:
 //!
-//! - *Entries* ([`Entry`]) record the worker's own actions. The worker's current activation writes them, and replay
-//!   reads them. They have an [`OplogIndex`], from 1 and without gaps.
+//! - *Entries* ([`Entry`]) record what the worker did and how its invocations ended. The worker's
+//!   current activation or the executor writes them, and replay reads them. They have an
+//!   [`OplogIndex`], without gaps.
 //! - *Inbox events* ([`InboxEvent`]) record events from outside: an accepted invocation, a completed promise, an
 //!   interrupt. The scheduler reads them. They have no index; the store defines their order.
 //!

@@ -4,7 +4,8 @@ use crate::{TemplateId, WorkerName};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Number of shards. Every stored row contains a shard, so the number is fixed for existing data.
+/// Number of shards. The stored rows of workers contain a shard, so the number is fixed for
+/// existing data.
 pub const SHARDS: u16 = 256;
 
 /// A slice of the worker-id space, `0..SHARDS`.

@@ -13,7 +13,8 @@ pub enum WorkerStatus {
     Idle,
     /// In the middle of an invocation and unloaded. A time or a promise resumes it.
     Suspended,
-    /// Stopped by an operator in the middle of an invocation. The next invocation or a request to resume continues it.
+    /// Stopped by an operator while an invocation runs or waits. The next invocation or a request
+    /// to resume continues it.
     Interrupted,
     /// Failed; another attempt is scheduled.
     Retrying,

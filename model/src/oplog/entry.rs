@@ -10,7 +10,8 @@ use crate::{AccountId, FailureOptions, IdempotencyKey, ProjectId, PromiseId, Tim
 use std::fmt;
 use std::sync::Arc;
 
-/// A record of a worker's own actions. The worker's activation writes it, and replay reads it.
+/// A record of what a worker did or how its invocation ended. The worker's activation or the
+/// executor writes it, and replay reads it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Entry {
     /// The first entry of a worker: everything that is fixed at its creation. No other entry is of this kind.
@@ -21,9 +22,9 @@ pub enum Entry {
         id: WorkerId,
         /// The project whose template it runs and whose buckets it sees.
         project: ProjectId,
-        /// The account that requested the creation.
+        /// The owner account of the project at that time.
         account: AccountId,
-        /// The template version it runs.
+        /// The template version that it runs until an update.
         template_version: u32,
         /// Command-line arguments that the guest sees.
         args: Vec<String>,
@@ -73,7 +74,8 @@ pub enum Entry {
         /// When the next attempt starts.
         retry_at: Timestamp,
     },
-    /// The invocation failed permanently, and the worker with it.
+    /// The invocation failed permanently. The worker fails with it, unless a `Revert` of the
+    /// invocation follows.
     InvocationFailed {
         /// Time of the entry.
         at: Timestamp,
@@ -161,7 +163,8 @@ pub enum InvocationSource {
 pub struct Suspension {
     /// Time of the suspension.
     pub at: Timestamp,
-    /// The worker's monotonic clock at that time, in nanoseconds. After the resumption it continues from there.
+    /// The worker's monotonic clock at that time, in nanoseconds. After the resumption it continues
+    /// from there, advanced by the time that has passed.
     pub monotonic_nanos: u64,
     /// The latest time to resume the worker, if there is one.
     pub wake_at: Option<Timestamp>,
@@ -301,11 +304,11 @@ macro_rules! host_functions {
 }
 
 host_functions! {
-    /// Seconds and nanoseconds of the wall clock.
+    /// Nanoseconds since the Unix epoch on the wall clock.
     WallClockNow = 1, "wasi:clocks/wall-clock#now";
     /// Nanoseconds of the monotonic clock.
     MonotonicClockNow = 2, "wasi:clocks/monotonic-clock#now";
-    /// Which pollables were ready.
+    /// A reading of the monotonic clock, the ready pollables, and HTTP responses among them.
     Poll = 3, "wasi:io/poll#poll";
     /// Nothing. The index of the entry is that of the new promise.
     PromiseCreate = 16, "golem:api/host#golem-create-promise";
@@ -313,13 +316,13 @@ host_functions! {
     PromiseAwait = 17, "golem:api/host#golem-await-promise";
     /// Whether this call completed the promise.
     PromiseComplete = 18, "golem:api/host#golem-complete-promise";
-    /// Nothing.
+    /// Whether the promise existed.
     PromiseDelete = 19, "golem:api/host#golem-delete-promise";
     /// The promise's bytes, if it is completed.
     PromiseGet = 20, "golem:durability/promises#get";
-    /// The worker's oplog position.
+    /// Nothing. The position is the index after the entry.
     PositionGet = 21, "golem:durability/position#get";
-    /// A fresh idempotency key.
+    /// Reserved: the host derives idempotency keys without an entry.
     KeyNext = 22, "golem:durability/keys#next";
     /// The metadata of a worker, if it exists.
     WorkerMetadata = 23, "golem:durability/worker#metadata";
@@ -331,7 +334,7 @@ host_functions! {
     HttpResponse = 97, "wasi:http/types#future-incoming-response.get";
     /// The next bytes of a response's body.
     HttpBodyRead = 98, "wasi:http/types#incoming-body read";
-    /// The fields after a response's body.
+    /// How a response's body ended: its trailers or the failure, if it has ended.
     HttpTrailers = 99, "wasi:http/types#future-trailers.get";
     /// The receipt of a call whose answer the caller wants. The index of the entry is that of the call.
     CallMake = 128, "a client interface#call";

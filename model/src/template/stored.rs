@@ -8,7 +8,7 @@
 //!  "items": [{"Interface": {"name": "p:n/i", "functions": [{"name": "f", "params": [["p", 2]], "result": 0}]}}]}
 //! ```
 //!
-//! Invariant: a type refers to types before it only. So no row makes a type that contains itself.
+//! Invariant: a type refers only to types before it. So no row makes a type that contains itself.
 
 use super::{Export, Function, Param};
 use crate::value::{Type, TypePool};

@@ -91,7 +91,7 @@ fn put_items(out: &mut Vec<u8>, tag: u8, items: &[Value]) {
     }
 }
 
-/// The size of `value` in the oplog, to within a few bytes.
+/// An upper bound of the size of `value` in the oplog. Small numbers count as large ones.
 pub fn encoded_bytes(value: &Value) -> usize {
     let sum = |items: &[Value]| items.iter().map(encoded_bytes).sum::<usize>();
     match value {

@@ -9,7 +9,8 @@
 //!
 //! Invariant: no input causes a panic or a recursion deeper than [`VALUE_DEPTH_MAX`](crate::limits::VALUE_DEPTH_MAX).
 //!
-//! The path of an invalid value is built only after an error, so reading a valid value allocates nothing else.
+//! The path of an invalid value is built only after an error, so reading a valid value allocates
+//! only the value.
 
 mod read;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Every row survives encoding and decoding. Decoding arbitrary bytes returns an error and does not panic.
+//! Generated rows survive encoding and decoding. Decoding arbitrary bytes does not panic.
 
 use super::*;
 use crate::limits::VALUE_DEPTH_MAX;
