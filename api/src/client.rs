@@ -6,8 +6,9 @@
 //! A method sends one request and does not retry it. Only the caller knows whether a request may be sent twice; an
 //! invocation with a key may.
 //!
-//! Invariant: a response that is not a success becomes [`ClientError::Status`], with the status and the body that the
-//! server sent. Invariant: every socket sets TCP_NODELAY, so that requests do not wait 40 ms for an acknowledgement.
+//! Invariant: a response that is not a success becomes [`ClientError::Status`], with its status and
+//! its error texts. A body that is not from Golem is cut. Invariant: every socket sets TCP_NODELAY,
+//! so that requests do not wait 40 ms for an acknowledgement.
 
 mod account;
 mod connect;

@@ -132,7 +132,8 @@ pub struct InvokeResult<R = serde_json::Value> {
 pub struct InvokeQuery {
     /// Full name of the function.
     pub function: String,
-    /// A key issued by `POST …/key`. Without it, the server creates one. `invoke` ignores it.
+    /// A key issued by `POST …/key`. Without it and without the header `Idempotency-Key`, each
+    /// request is a new invocation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invocation_key: Option<String>,
     /// How parameters and result are passed.
