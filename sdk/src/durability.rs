@@ -57,7 +57,7 @@ pub mod region {
     }
 }
 
-/// The oplog index that the next recorded call will have. It never decreases.
+/// The current oplog position: the index after the entry of this call. It does not decrease.
 #[must_use]
 pub fn oplog_index() -> u64 {
     guard::require_worker("golem::durability::oplog_index");
@@ -77,8 +77,8 @@ pub fn jump(position: u64) -> ! {
 
 /// Creates an idempotency key for a request to another service.
 ///
-/// If the code is replayed or repeated after a crash, the same call returns the same key. No other call returns that
-/// key.
+/// The n-th call of an invocation returns the same key in a replay and in a repetition after a
+/// crash or a jump. Calls of other invocations and of other workers return other keys.
 #[must_use]
 pub fn idempotency_key() -> String {
     guard::require_worker("golem::idempotency_key");

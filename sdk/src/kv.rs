@@ -3,8 +3,9 @@
 //! A bucket does not have to be created. Values are stored as JSON, so that workers in other languages can read them.
 //! [`Bucket::bytes`] and [`Bucket::set_bytes`] access raw bytes.
 //!
-//! A write is part of the same commit as the oplog entry that records it. It therefore happens exactly once, even if
-//! the worker or the server crashes.
+//! A write is part of the same commit as the oplog entry that records it. It therefore happens
+//! exactly once, even if the worker or the server crashes, unless an atomic region or a jump
+//! repeats it.
 //!
 //! ```no_run
 //! use golem::kv::Bucket;
@@ -34,7 +35,8 @@ use std::fmt;
 /// The reason why a bucket operation failed.
 #[derive(Debug)]
 pub enum Error {
-    /// The store rejected the operation: a limit is exceeded, or the value to increment is not a number.
+    /// The store rejected the operation: for example a limit is exceeded, or the value to increment
+    /// is not a number.
     Store(String),
     /// The value is not JSON of the requested type, or it cannot be serialized as JSON.
     Value {

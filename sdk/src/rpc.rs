@@ -21,8 +21,9 @@
 //! | `start_f` | calls `f` without waiting and returns the number of the call (see [`crate::call`]) |
 //! | `finish_f` | returns the result of a started call, once it has arrived |
 //!
-//! Each call runs exactly once, even if a worker or the server crashes, unless it ends with an [`RpcError`]. A worker
-//! that waits for a slow call is unloaded from memory. On targets other than WebAssembly, the functions panic.
+//! Each call runs exactly once, even if a worker or the server crashes, unless it ends with an
+//! [`RpcError`]. A repeated atomic region makes its calls again. A worker that waits for a slow
+//! call is unloaded from memory. On targets other than WebAssembly, the functions panic.
 
 pub use crate::bindings::golem::rpc::types::{Datetime, RpcError};
 

@@ -10,7 +10,7 @@ use ciborium_ll::Header;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-/// FNV-1a: the compared values are those of one program, so collisions are not provoked.
+/// FNV-1a. Both compared values come from the same program, so no attacker crafts collisions.
 pub(super) const HASH_SEED: u64 = 0xcbf2_9ce4_8422_2325;
 const HASH_FACTOR: u64 = 0x0100_0000_01b3;
 
