@@ -57,11 +57,12 @@ struct Recorded {
 impl TestWorker {
     /// Checks that the worker returns the same answers from every oplog that a crash may leave.
     ///
-    /// For each prefix of the oplog, a new worker is created with that prefix. It resumes the invocation that is
-    /// unfinished there, then runs the recorded invocations that follow, and each answer is compared with the recorded
-    /// one. Each prefix is replayed twice: as one page, and in pages of one entry. The worker's answers must not depend on the time of day or contain oplog indices, because after the prefix
-    /// the worker runs at a later time. Promises that the test completed are complete from the start. Returns the
-    /// number of prefixes.
+    /// For each prefix of the oplog, a new worker is created with that prefix. It resumes the
+    /// invocation that is unfinished there, then runs the recorded invocations that follow, and
+    /// each answer is compared with the recorded one. Each prefix is replayed twice: as one page,
+    /// and in pages of one entry. The worker's answers must not depend on the time of day or
+    /// contain oplog indices, because after the prefix the worker runs at a later time. Promises
+    /// that the test completed are complete from the start. Returns the number of prefixes.
     pub async fn replay_from_every_prefix(&self) -> Result<usize, PrefixError> {
         self.replay_prefixes(None).await
     }
