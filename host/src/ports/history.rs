@@ -8,7 +8,8 @@ pub trait HistoryPages: Send {
     /// Returns the next entries in order, with the sources of queued invocations resolved to inline ones. Empty after
     /// the last one.
     ///
-    /// May block the calling thread while it reads the store. An implementation keeps at most the page that it returns
-    /// next in memory, so that a replay needs as much memory for a long history as for two pages.
+    /// May block the calling thread while it reads the store. An implementation over a store keeps
+    /// at most the rest of one page and the next page in memory, so that a replay does not need
+    /// more memory for a longer history.
     fn next_page(&mut self) -> Result<Vec<Entry>, PortError>;
 }
