@@ -1,8 +1,8 @@
 //! Golem's host in one process, for integration tests of components.
 //!
-//! A [`TestWorker`] runs a component as the server would, with a store in memory and a clock that jumps over waits. A
-//! test can crash it at any point, and [`TestWorker::replay_from_every_prefix`] checks that the component returns to
-//! the same state from every oplog that a crash may leave.
+//! A [`TestWorker`] runs a component as the server would, with a store in memory and a clock that
+//! jumps over waits. A test can crash it at any point, and [`TestWorker::replay_from_every_prefix`]
+//! checks that the component gives the same answers from every oplog that a crash may leave.
 //!
 //! ```no_run
 //! # async fn test() -> Result<(), Box<dyn std::error::Error>> {
