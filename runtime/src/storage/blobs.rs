@@ -1,4 +1,5 @@
-//! Blobs: uploaded components and snapshot images, as files that are named by the BLAKE3 of their contents.
+//! Blobs: uploaded components and archives, and snapshot images, as files that are named by the BLAKE3 of their
+//! contents.
 //!
 //! Invariant: a file with such a name is complete and durable before `put` returns. It is written under another name
 //! and then renamed.
@@ -21,7 +22,7 @@ pub struct FileContentStore {
 }
 
 impl FileContentStore {
-    /// Opens the components of a data folder; creates their folder if it is missing.
+    /// Opens the components and archives of a data folder; creates their folder if it is missing.
     pub fn open(data_dir: &Path) -> Result<Self, StoreError> {
         Self::open_folder(data_dir, "blobs")
     }

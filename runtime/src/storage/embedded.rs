@@ -14,10 +14,10 @@
 //! | `check` | a full check of the database |
 //!
 //! Invariant: every commit is one transaction with one sync of the write-ahead log, and nothing is acknowledged before
-//! that sync. Invariant: after any failure, all connections are closed before the store is used again. Then SQLite
-//! reads the write-ahead log from the disk, and all of it is checkpointed and synced. Frames that a failed sync may
-//! have left only in memory are overwritten before that ([`Store::recover`]), or written again after a crash
-//! (`wal_check`). Assumptions on the disk: docs/oplog-format.md.
+//! that sync. Invariant: after a failed write or checkpoint, all connections are closed before the next write. Then
+//! SQLite reads the write-ahead log from the disk, and all of it is checkpointed and synced. Frames that a failed sync
+//! may have left only in memory are overwritten before that ([`Store::recover`]), or written again after a crash
+//! (`wal_check`). Until then, committed rows can be read. Assumptions on the disk: docs/oplog-format.md.
 
 mod catalog;
 mod check;
@@ -99,7 +99,7 @@ enum WriterSlot {
     Ready(Box<Writer>),
     /// A commit of the log failed. The committer must call [`Store::recover`] to learn which rows are stored.
     LogFailed,
-    /// Another write failed. The log is unchanged, so the next write recovers without the committer's help.
+    /// A checkpoint or another write failed. The log is unchanged, so the next write recovers without the committer.
     OtherFailed,
 }
 

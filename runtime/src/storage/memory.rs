@@ -1,4 +1,4 @@
-//! A store in memory, for tests. It has the contract of the embedded store, and commits can be made to fail.
+//! A store in memory, for tests. It has the contract of the embedded store, and commits and reads can be made to fail.
 
 mod catalog;
 

@@ -74,9 +74,10 @@ pub struct StoredProjection {
     pub project: ProjectId,
     /// The worker's shard.
     pub shard: ShardId,
-    /// The worker's last row that is included in `head`.
+    /// The worker's last row that is included in `encoded`.
     pub applied: Seq,
-    /// Whether the worker has work when the node starts: an unfinished invocation, a queued one or a retry.
+    /// Whether the start of a node must look at the worker: it can run now, or it waits for a promise or the answer of
+    /// another worker. A worker that only waits for a time has `wake_at`.
     pub active: bool,
     /// When to wake the worker, if it waits for a time.
     pub wake_at: Option<Timestamp>,
@@ -460,7 +461,7 @@ pub trait Catalog: Send + Sync + fmt::Debug {
     fn template_versions(&self) -> Result<Vec<TemplateVersion>, StoreError>;
 }
 
-/// Uploaded components or snapshot images, by the BLAKE3 of their bytes. Equal bytes are stored once.
+/// Uploaded components and archives, or snapshot images, by the BLAKE3 of their bytes. Equal bytes are stored once.
 pub trait ContentStore: Send + Sync + fmt::Debug {
     /// Stores `bytes`. On `Ok` they are durable, so that a row may refer to them.
     fn put(&self, hash: [u8; 32], bytes: &[u8]) -> Result<(), StoreError>;

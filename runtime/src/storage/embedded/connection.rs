@@ -33,7 +33,8 @@ pub(super) enum Purpose {
 }
 
 impl Opener {
-    /// A connection without settings: reading the format must not change the file.
+    /// A connection without settings, to read the format of a file that may not be ours. Closing it may checkpoint the
+    /// write-ahead log, which `wal_check` has made durable before.
     pub(super) fn open_bare(&self) -> Result<Connection, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
@@ -58,8 +59,9 @@ impl Opener {
 
     /// Sets a connection up.
     ///
-    /// Invariant: no connection checkpoints on its own, neither in a commit nor when it is closed. After a failed sync,
-    /// the write-ahead log must first be read from the disk again.
+    /// Invariant: a connection with these settings does not checkpoint on its own, neither in a commit nor when it is
+    /// closed. After a failed sync, the write-ahead log must first be read from the disk again. `Writer::close` is the
+    /// exception: it checkpoints at a clean shutdown.
     pub(super) fn configure(connection: &Connection, purpose: Purpose) -> rusqlite::Result<()> {
         connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;

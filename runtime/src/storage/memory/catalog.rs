@@ -20,7 +20,7 @@ pub(super) struct CatalogData {
     invitation_needed: Option<bool>,
     usage: BTreeMap<AccountId, MonthlyUsage>,
     templates: BTreeMap<(ProjectId, TemplateId, u32), TemplateVersion>,
-    /// Templates that were removed since the last maintenance.
+    /// Removed templates. Their deleted names are garbage, also names that are written later.
     pub(super) removed_templates: BTreeSet<TemplateId>,
 }
 
