@@ -1,8 +1,8 @@
 //! The REST endpoints: those of 2023, ours, and health.
 //!
-//! A handler extracts, authorizes, calls one service and converts the result. A file here has the name of the file in
-//! `golem-api` that has the JSON types; `error` has the status and body of every error, `extract` the extractors of
-//! handlers.
+//! A handler extracts, authorizes, calls one service and converts the result. If `golem-api` has JSON types for a
+//! file here, they are in a file of the same name. `error` has the status and body of errors, `extract` the extractors
+//! of handlers.
 //!
 //! Architecture invariant: handlers use the store and the workers only through the services.
 

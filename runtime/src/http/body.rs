@@ -77,7 +77,8 @@ async fn read(mut body: Body, bytes_max: usize) -> Result<Bytes, BodyError> {
     Ok(if all.is_empty() { first } else { all.freeze() })
 }
 
-/// Reads and discards the rest of a body, of which at least `expected` bytes are still to come.
+/// Reads and discards the rest of a body, at most [`DISCARDED_BYTES_MAX`]. `expected` is its declared length, or the
+/// limit that it exceeded; above that maximum, nothing is read.
 async fn discard(mut body: Body, expected: usize) {
     if expected > DISCARDED_BYTES_MAX {
         return;

@@ -34,7 +34,7 @@ pub struct HttpLimits {
 
 /// Bytes of a request's head, at most; a longer one is answered 431.
 const HEAD_BYTES_MAX: usize = 64 << 10;
-/// Headers of a request, at most.
+/// Headers of an HTTP/1 request, at most. Those of HTTP/2 are limited in bytes.
 const HEADERS_MAX: usize = 100;
 /// Concurrent requests on one HTTP/2 connection.
 const STREAMS_MAX: u32 = 256;
@@ -169,8 +169,7 @@ async fn accept(
                 continue;
             }
         };
-        // A response is one write. Without TCP_NODELAY it would wait until the client has acknowledged the previous
-        // one.
+        // Without TCP_NODELAY, a small response would wait until the client has acknowledged the previous one.
         if stream.set_nodelay(true).is_err() {
             continue;
         }

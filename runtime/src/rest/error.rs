@@ -1,6 +1,7 @@
-//! The status and body of every REST error.
+//! The status and body of REST errors.
 //!
-//! `golem_api::error` has the JSON types. Only this file maps errors of the services to a status.
+//! `golem_api::error` has the JSON types. This file maps the errors of the services to a status, except those of a
+//! login (`login`).
 
 use crate::catalog::UploadError;
 use crate::executor::{AdmissionError, ComponentFault, ExecutorError, with_causes};

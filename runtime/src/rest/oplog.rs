@@ -1,6 +1,6 @@
 //! A worker's oplog and queue, formatted for people.
 //!
-//! Invariant: an answer has a bound on its memory whatever the oplog holds: a page is cut, an entry is streamed.
+//! Invariant: the memory of an answer is bounded, whatever the oplog holds: a page is cut, an entry is streamed.
 
 mod entry;
 mod field;
@@ -43,7 +43,7 @@ pub(super) async fn read(
         query.query.unwrap_or_default().split_whitespace().map(str::to_lowercase).collect();
     let is_filtered = !words.is_empty();
     let show = move |index, entry: &Entry| {
-        // The search keeps the permit, because it goes to its end when the caller leaves.
+        // The search holds the permit, because it continues to its end after the caller has disconnected.
         let _permit = &permit;
         let shown = show_entry(&template, index, entry);
         (words.is_empty() || shown.contains(&words)).then(|| shown.in_page())

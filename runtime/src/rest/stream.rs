@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-/// A JSON array with one element for each item. An element is made when the client has read those before it.
+/// A JSON array with one element for each item. An element is made when the connection has taken those before it.
 ///
 /// Invariant: serializing an element cannot fail. The response's head is already sent, so an error could not be reported.
 pub(super) fn json_array<I>(items: I) -> Response

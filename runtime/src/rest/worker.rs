@@ -203,7 +203,7 @@ pub(super) struct InvokeRequest<'a> {
 }
 
 impl InvokeRequest<'_> {
-    /// Checks the whole request before the worker is created or the executor is called.
+    /// Checks the whole request and creates the worker if necessary. An invalid request does not create the worker.
     async fn prepare_invocation(
         &self,
         params: api::InvokeQuery,
@@ -224,8 +224,8 @@ impl InvokeRequest<'_> {
         Ok((Invocation { key, function: prepared.name.clone(), params, convention }, prepared))
     }
 
-    /// Converts the parameters with the types of the worker's version. Creates the worker if it does not exist. Most
-    /// workers run the newest version, so its types are tried first.
+    /// Converts the parameters with the types of the worker's version. Creates the worker if it does not exist and the
+    /// caller may create it. Most workers run the newest version, so its types are tried first.
     async fn prepare_params(
         &self,
         template: &Template,

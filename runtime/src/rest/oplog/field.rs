@@ -66,7 +66,7 @@ impl<'a> Field<'a> {
         let (json, is_whole) = self.beginning(EXCERPT_BYTES_MAX);
         let mut text = String::from_utf8_lossy(&json).into_owned();
         if !is_whole {
-            // The last character may be half.
+            // The last character may be cut.
             text.truncate(text.trim_end_matches(char::REPLACEMENT_CHARACTER).len());
             text.push('…');
         }

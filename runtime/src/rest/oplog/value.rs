@@ -27,7 +27,7 @@ pub(super) fn write_params(
     let mut versions = template.versions().iter().rev();
     let typed = versions.find_map(|version| {
         let (_, function) = version.functions.get(name)?;
-        // Written to nowhere, because a value of another type is noticed only where it differs.
+        // `fits` writes the JSON without keeping it: a value of another type fails only where it differs.
         fits(function, params).then(|| Params { function, params })
     });
     match typed {
