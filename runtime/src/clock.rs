@@ -1,4 +1,5 @@
-//! The system's clock. No other module of the server reads it; clippy's `disallowed_methods` checks that.
+//! The system's clock. Other modules take a [`Clock`]: clippy's `disallowed_methods` forbids `SystemTime::now` and
+//! `Instant::now` to them. Only time limits of connections use tokio's timers directly.
 
 use async_trait::async_trait;
 use golem_host::ports::Clock;

@@ -6,7 +6,8 @@
 //!
 //! Invariant: every setting exists in all sources. `http.body_bytes_max` in the file is `GOLEM_HTTP_BODY_BYTES_MAX` in
 //! the environment and `--set http.body_bytes_max=…` on the command line. Architecture invariant: `main` passes the
-//! environment to this module, and no other module of the server reads it (clippy's `disallowed_methods` forbids it).
+//! environment to this module, and no other module of the server reads it (clippy's `disallowed_methods` forbids
+//! `env::var`).
 
 mod args;
 mod engine;

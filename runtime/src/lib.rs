@@ -14,7 +14,8 @@
 //! | `serve` | the command `golem server` |
 //!
 //! Architecture invariant: only `app` connects services; every other module takes what it needs as arguments. Only
-//! `clock` reads the system's clock, only `config` interprets the environment, only `entropy` draws random numbers.
+//! `clock` reads the system's clock (time limits of connections use tokio's timers), only `config` interprets the
+//! environment, only `entropy` draws random numbers.
 
 pub mod app;
 pub mod catalog;

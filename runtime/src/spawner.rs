@@ -70,7 +70,7 @@ impl Spawner for TokioSpawner {
         // A runtime of its own, so that the thread's timers do not depend on how busy the other threads are.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let thread = std::thread::Builder::new().name(name.to_owned());
-        // The task tells its owner when it ends.
+        // The thread is not joined: the task itself notifies its owner when it ends.
         thread.spawn(move || runtime.block_on(task)).map(drop)
     }
 
