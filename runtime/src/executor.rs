@@ -9,9 +9,9 @@
 //! - The reply is sent after that commit.
 //!
 //! Architecture invariant: the outcome of an invocation (its result or its recorded failure) is delivered after the
-//! commit of its row (`Core::when_durable`), or it is read back from a committed row. Every other answer that rests on rows
-//! waits for them as well (`position`). Errors that rest on no row (the store is unavailable, the server is shutting
-//! down) are delivered at once.
+//! commit of its row (`Core::when_durable`), or it is read back from a committed row. Every other answer that rests on
+//! rows waits for them as well (`position`). Errors that rest on no row (the store is unavailable, the server is
+//! shutting down) are delivered at once.
 
 mod adapters;
 mod admission;

@@ -103,7 +103,7 @@ impl ActivationAdapter {
             let Some((entries, call, operation)) = work.take() else { return Err(PortError::Discarded) };
             let context =
                 HostCallContext { worker: self.worker, activation: self.activation, first, entries, call };
-            // An owner whose promises this worker may not use is unknown to the step, which records the answer.
+            // Without permission, the step gets no owner, so it records the answer for an unknown promise.
             let owner = located.filter(|owner| {
                 PromiseUse::between(&state, self.worker, access, *owner)
                     .is_some_and(|promise_use| self.core.permits(promise_use))

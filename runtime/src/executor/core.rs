@@ -200,7 +200,7 @@ pub(crate) struct State {
     pub(crate) idle_counter: u64,
     /// Workers to wake whose projections may have to be loaded first.
     pub(crate) wakes: WakeQueue,
-    /// Workers whose work met errors of the server, and how many since something else happened. Their work is retried.
+    /// Workers whose work met errors of the server, and the number of these errors in a row. The work is retried.
     pub(crate) server_errors: HashMap<WorkerNum, u32>,
 }
 
@@ -214,7 +214,6 @@ impl State {
 /// State and services that all parts of the executor share.
 pub(crate) struct Core {
     state: Mutex<State>,
-    /// Notified when there is something to commit.
     /// Notified when the committer has something to do.
     pub(crate) commit_needed: Notify,
     pub(crate) timers_changed: Notify,

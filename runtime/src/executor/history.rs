@@ -1,7 +1,7 @@
 //! Reads a worker's log from the store, a page at a time.
 //!
-//! Invariant: no reader has more than two pages of a log in memory, however long the log is. A row that is larger than a
-//! page is a page of its own.
+//! Invariant: the memory of a reader does not depend on the length of the log. A reader has at most two pages in
+//! memory, and beside them single rows: one that is larger than a page, and that of a queued invocation.
 
 mod pages;
 mod replay;

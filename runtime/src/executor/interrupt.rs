@@ -52,7 +52,8 @@ impl Executor {
         Ok(())
     }
 
-    /// Resumes an interrupted worker. Durable on return.
+    /// Resumes an interrupted worker. A worker that is suspended or waits for its next attempt continues at once.
+    /// Durable on return.
     pub async fn resume(&self, id: &WorkerId) -> Result<(), ExecutorError> {
         let core = &self.core;
         let (worker, generation) = loop {

@@ -156,7 +156,8 @@ impl Executor {
         }
     }
 
-    /// Returns the number of workers of a template, or of all templates.
+    /// Returns the number of stored projections of a template, or of all templates. It lags behind the number of
+    /// workers, which [`Executor::worker_count`] returns.
     pub async fn count(&self, template: Option<golem_model::TemplateId>) -> Result<u64, ExecutorError> {
         self.core.read_store(move |store| store.projection_count(template)).await
     }

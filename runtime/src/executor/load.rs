@@ -86,9 +86,9 @@ fn discarded() -> LoadError {
     LoadError::Stopped(StopReason::Port(PortError::Discarded))
 }
 
-/// Waits for permission to keep an instance in memory, and returns it with the handle that interrupts the instance: the
-/// one that the slot has since the task chose its work, so no interrupt in between is missed. An interrupt ends the wait,
-/// and a worker that is interrupted already gets no instance.
+/// Waits for permission to keep an instance in memory, and returns it with the handle that interrupts the instance. The
+/// slot has this handle since the task chose its work, so no interrupt in between is missed. An interrupt ends the
+/// wait. A worker that is interrupted already gets no instance.
 pub(super) async fn acquire_permit(
     core: &Arc<Core>,
     worker: WorkerNum,

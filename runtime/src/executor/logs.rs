@@ -1,9 +1,10 @@
 //! Output of workers: the latest events of each worker, and its subscribers.
 //!
-//! The output is not durable and not part of the log. An event becomes visible when the rows before it are durable, so a
-//! subscriber sees nothing that a crash undoes. Events that depend on a failed commit are dropped, because their code
-//! runs again. A process shows each event at most once; another process may repeat those after the last durable entry.
-//! Text that differs when its code runs again, because it depends on a reading that is not recorded, is not shown again.
+//! The output is not durable and not part of the log. An event becomes visible when the rows before it are durable, so
+//! a subscriber sees nothing that a crash undoes. Events that depend on a failed commit are dropped, because their code
+//! runs again. A process shows each event at most once as long as it keeps the worker's ring; another process may
+//! repeat the events after the last durable entry. Text that differs when its code runs again, because it depends on a
+//! reading that is not recorded, is not shown again.
 //!
 //! Bounds: the host cuts the text of one event ([`LOG_EVENT_BYTES_MAX`]). A ring holds a bounded number of bytes of one
 //! worker, and all rings together hold [`NODE_BYTES_MAX`]. Beyond a bound the oldest events are dropped, first those of
@@ -21,7 +22,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
-/// Maximum number of rings. At this limit, half of the rings without subscribers are dropped.
+/// Number of rings from which on a new ring replaces old ones: at most half of this number, and only rings without
+/// subscribers and waiting events.
 const RINGS_MAX: usize = 4_096;
 /// Number of visible events by which a slow subscriber may lag behind before it loses the oldest.
 const LAG_EVENTS_MAX: usize = 1_024;
@@ -224,7 +226,7 @@ impl LogRing {
     }
 }
 
-/// The logs of all workers in memory.
+/// The rings of all workers.
 #[derive(Debug, Default)]
 pub(crate) struct Logs {
     rings: Mutex<HashMap<WorkerNum, Arc<LogRing>>>,

@@ -1,7 +1,8 @@
 //! Reads pages and entries of a worker's log for operators, with the sources of queued invocations resolved.
 //!
-//! Invariant: of the log, a read has one batch of rows ([`crate::storage::ports::ROWS_BYTES`]) and one decoded row
-//! in memory. What it keeps of an entry is small, see [`OplogSearch::show`].
+//! Invariant: of the log, a read has one batch of rows ([`crate::storage::ports::ROWS_BYTES`]) and two decoded rows
+//! in memory: the one that it visits, and that of a queued invocation. What it keeps of an entry is small, see
+//! [`OplogSearch::show`].
 
 use super::{Executor, ExecutorError, history};
 use crate::storage::ports::{LogRow, ROWS_BYTES, Seq, Store, StoreError};
@@ -24,8 +25,7 @@ pub struct OplogSearch<T> {
     pub count: usize,
     /// Bytes of what is kept of these entries. A page ends before it has more, but has at least one entry.
     pub bytes_max: usize,
-    /// Whether `show` may leave entries out. If not, an entry that is more than `count` indexes after `from` is never
-    /// shown.
+    /// Whether `show` may leave entries out. If not, only the `count` entries from `from` on are visited.
     pub is_filtered: bool,
     /// What the result keeps of an entry, and its size in bytes. `None` for an entry that is not in the result.
     pub show: ShowEntry<T>,

@@ -5,7 +5,7 @@
 //! | a worker's task | an invocation that has begun counts a failed attempt and is retried; if none has begun, the callers get an error |
 //! | any thread while it holds the node's lock | the state may be inconsistent: it is discarded and rebuilt, as after a failed commit |
 //! | the committer | the same |
-//! | the scheduler, the eviction of idle instances, the sweep of images | the task is started again after a delay |
+//! | the scheduler, the wake queue, and other background tasks | the task is started again after a delay |
 
 use super::core::{Core, State, StoreHealth};
 use super::{ExecutorMetrics, committer};

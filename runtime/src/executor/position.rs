@@ -1,6 +1,6 @@
 //! Positions in the log, and waiting until they are durable.
 //!
-//! Every answer of the executor rests on rows, and leaves when these rows are durable (W1). An operation takes the
+//! An answer of the executor that rests on rows leaves when these rows are durable (W1). An operation takes the
 //! position of the last row that its answer rests on, under the lock under which it reads or appends, and waits for that
 //! position without the lock. Nothing is committed for a read, and a read does not wait if its rows are durable already.
 //!

@@ -112,7 +112,7 @@ impl Core {
     }
 
     /// Takes back the current invocation after its instance has stopped. If the log does not have its beginning, it is
-    /// begun again, and until then the scheduler sees to its acceptance.
+    /// begun again. Until then, its acceptance is appended when it is due.
     pub(crate) fn take_back_current(self: &Arc<Self>, state: &mut State, worker: WorkerNum) {
         let Some(projection) = state.ledger.projection(worker) else { return };
         let (begun, interrupted) = (projection.current.is_some(), projection.interrupted);

@@ -13,7 +13,7 @@ pub struct ExecutorSettings {
     pub progress: Duration,
     /// Maximum number of instances in memory, idle or running. At the limit, the longest idle instance is evicted.
     pub residents_max: usize,
-    /// An instance that was idle for this long leaves memory.
+    /// An instance that was idle for this long leaves memory, at the latest after twice this time.
     pub idle_after: Duration,
     /// Number of worker projections (a few hundred bytes each) to keep in memory. Projections that are in use or not
     /// yet written to the store are kept beyond this number.

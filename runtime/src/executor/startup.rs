@@ -55,8 +55,8 @@ impl Executor {
         self.core.fenced.cancelled().await;
     }
 
-    /// Stops accepting work, writes everything that is pending, and returns when it is durable. Running guests are
-    /// stopped as in a crash: their invocations continue after the next start.
+    /// Stops accepting work, writes everything that is pending, and returns when it is durable or when the store fails.
+    /// Running guests are stopped as in a crash: their invocations continue after the next start.
     pub async fn shutdown(&self) {
         let slots = {
             let mut state = self.core.lock();

@@ -5,8 +5,8 @@
 //! is nothing to do. Each attempt reserves the time of the next one before it begins, so an error of the store or a panic
 //! delays a wake-up and loses none.
 //!
-//! Invariant: at most [`WAKES_MAX`] workers that were woken here wait for memory or are being loaded. The others cost a
-//! number each.
+//! Invariant: at most [`WAKES_MAX`] workers that were woken here wait for memory or are being loaded. The others cost
+//! an entry of the queue each.
 
 use super::core::{Core, State};
 use super::ledger::store_reads::StoreRead;

@@ -179,8 +179,8 @@ async fn run(core: Arc<Core>, worker: WorkerNum, generation: u64) {
     }
 }
 
-/// Wakes the worker if a promise that it waits for was completed before the wait was registered. Checks promises of
-/// other workers only.
+/// Wakes the worker if a promise that it waits for was completed or deleted before the wait was registered, or cannot
+/// be read. Checks promises of other workers only.
 async fn recheck_promises(core: &Arc<Core>, worker: WorkerNum, promises: &[PromiseId]) {
     let Some(own) = core.lock().ledger.projection(worker).map(|projection| projection.id.clone()) else {
         return;
