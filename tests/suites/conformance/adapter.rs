@@ -153,7 +153,7 @@ pub(crate) fn template(number: u128) -> TemplateId {
     TemplateId(Uuid::from_u128(number))
 }
 
-/// The head of an idle worker.
+/// The projection of an idle worker.
 pub(crate) fn head(number: u64, template: TemplateId, name: &str) -> StoredProjection {
     StoredProjection {
         worker: WorkerNum(number),

@@ -1,4 +1,4 @@
-//! The log, the heads of workers and the index of invocation keys.
+//! The log, the projections of workers and the index of idempotency keys.
 
 use crate::adapter::{
     Adapter, SHARD, StoreAndCatalog, Writer, acquire, head, over_all_adapters, row, template,

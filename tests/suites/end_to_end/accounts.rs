@@ -94,7 +94,7 @@ async fn token_secrets_are_shown_once_and_tokens_can_be_revoked() {
     let mut root = node.api();
     let past = json!({ "expiresAt": "2001-01-01T00:00:00Z" });
     assert_eq!(status(&mut root, Request::post(&tokens).json(&past)).await, 400);
-    // The file `root-token` is the only one in the data folder that contains a secret in clear.
+    // No file in the data folder contains the secret in clear. `root-token` contains that of another token.
     for file in std::fs::read_dir(node.data()).unwrap() {
         let path = file.unwrap().path();
         if path.is_file() && path.file_name().is_some_and(|name| name != "root-token") {

@@ -33,7 +33,7 @@ async fn all_pages(api: &mut Api, template: &str, filters: &[&str], count: usize
 
 #[tokio::test]
 async fn workers_are_listed_by_name_a_page_at_a_time() {
-    // The cache holds few heads, so most workers are listed from the store.
+    // The cache holds few projections, so most workers are listed from the store.
     let node = TestNode::with(|options| options.set("workers.heads_cached_max=100")).await;
     let mut api = node.api();
     let template = upload(&mut api, COUNTER).await;

@@ -177,7 +177,7 @@ async fn a_jump_in_save_reverts_nothing() {
     let template = upload(&mut api, "saves").await;
     add(&mut api, &template, 0..1).await;
     api.invoke(&template, "w", &api_function("spoil"), &json!(["jump-save"])).await;
-    // Before, the jump in `save` reverted the completed invocation, and the next call was loaded and replayed forever.
+    // Regression: the jump in `save` reverted the completed invocation, and the next call was replayed forever.
     add(&mut api, &template, 1..3).await;
     let page = api.ok(Request::get(worker_path(&template, "w", "oplog?query=snapshot-refused"))).await.json();
     let refused = page["entries"][0]["text"].as_str().unwrap_or_default();

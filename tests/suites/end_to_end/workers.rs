@@ -138,8 +138,8 @@ async fn an_interrupted_worker_waits_until_it_is_resumed() {
     }
 }
 
-/// A call that waits for its result and was killed in the middle was gone: the worker was idle, its queue was empty, and
-/// its oplog had only the creation.
+/// Regression: a call whose caller waited was lost when the server was killed in the middle. The worker was idle, its
+/// queue was empty, and its oplog had only the creation.
 #[tokio::test]
 async fn a_killed_call_continues_by_itself_and_its_key_gets_the_result() {
     let node = TestNode::new().await;

@@ -51,8 +51,8 @@ async fn workers_are_not_counted_while_the_store_recovers() {
     node.stop().await;
 }
 
-/// A worker's projection says that its last invocation has ended; for replay, a revert has removed the end. Before, the
-/// task loaded and replayed the worker again and again, and the caller waited forever.
+/// A worker's projection says that its last invocation has ended; for replay, a revert has removed the end. Regression:
+/// the task loaded and replayed the worker again and again, and the caller waited forever.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_whose_projection_and_replay_disagree_is_paused() {
     let completed = |at| Entry::InvocationCompleted { at, result: None };
@@ -97,7 +97,7 @@ async fn check_paused(entries: impl Fn(Timestamp) -> Vec<Entry>, recorded: &str,
     node.stop().await;
 }
 
-/// Before, the callers of a worker whose task panicked waited forever, and no other task could drive the worker.
+/// Regression: the callers of a worker whose task panicked waited forever, and no other task could drive the worker.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_in_a_workers_task_answers_its_callers() {
     let node = Node::start().await;
@@ -148,7 +148,7 @@ async fn a_panic_counts_as_a_failed_attempt() {
     node.stop().await;
 }
 
-/// After the last attempt had panicked, no task and no timer drove the queue of a worker that rolls back.
+/// Regression: after the last attempt had panicked, no task and no timer drove the queue of a worker that rolls back.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_queue_continues_after_an_invocation_whose_attempts_panicked() {
     let node = Node::start().await;
@@ -172,7 +172,7 @@ async fn the_queue_continues_after_an_invocation_whose_attempts_panicked() {
     node.stop().await;
 }
 
-/// Before, no commit was made any more, and the server still reported that it was healthy.
+/// Regression: the committer made no more commits, and the server still reported that it was healthy.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_in_the_committer_is_recovered_like_a_failed_commit() {
     let node = Node::start().await;

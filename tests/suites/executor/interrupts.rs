@@ -70,7 +70,7 @@ async fn an_interrupt_while_the_worker_is_loaded_keeps_the_invocation() {
     node.stop().await;
 }
 
-/// A worker that was interrupted before its invocation began could not be recovered.
+/// Regression: a worker that was interrupted before its invocation began could not be recovered.
 #[tokio::test(flavor = "multi_thread")]
 async fn recovering_discards_an_interrupted_invocation_that_has_not_begun() {
     for restarts in [false, true] {
@@ -102,7 +102,7 @@ async fn recovering_discards_an_interrupted_invocation_that_has_not_begun() {
     }
 }
 
-/// An interrupt while the task waits for a place in memory was ignored by the load that followed.
+/// Regression: the load that followed ignored an interrupt while the task waited for a place in memory.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupt_while_the_worker_waits_for_memory_keeps_the_invocation() {
     let node = Node::with(|settings| settings.residents_max = 1).await;

@@ -8,6 +8,8 @@
 //! | `reads` | answers rest on what is durable |
 //! | `wakes` | timers, promises and restarts wake workers |
 //! | `failures` | failed commits, panics, and logs on which two parts disagree |
+//!
+//! The suite uses internal crates, because a test controls the clock and the store and injects faults into the ports.
 
 #![expect(clippy::unwrap_used, reason = "in a test, the location of a panic is the message")]
 

@@ -128,7 +128,7 @@ async fn invocations_behind_one_that_meets_an_error_are_retried() {
     node.stop().await;
 }
 
-/// Before, it was tried again every two seconds, and looked as if it ran.
+/// Regression: such work was tried again every two seconds, and the worker's status was `Running`.
 #[tokio::test(flavor = "multi_thread")]
 async fn work_that_meets_errors_of_the_server_is_retried_with_growing_delays() {
     let node = Node::start().await;

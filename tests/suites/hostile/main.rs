@@ -7,6 +7,8 @@
 //! | `logs` | output that is larger than the server's memory |
 //! | `oplogs` | oplogs with large values |
 //! | `uploads` | components that are small on disk and large when they are described |
+//!
+//! `histories` uses internal crates to write a log as earlier versions recorded it.
 
 #![expect(clippy::unwrap_used, reason = "in a test, the location of a panic is the message")]
 

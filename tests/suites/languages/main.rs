@@ -1,7 +1,7 @@
 //! Every language, from `golem new` to a worker that survives SIGKILL, with the commands that a user types.
 //!
 //! The compilers are those that `cargo xtask tools` installs. The list of languages is compared with that of
-//! `golem languages`. Only the module `no_checkout` contains code for a single language.
+//! `golem languages`. Code for single languages is in the modules `no_checkout` and `regions` only.
 
 #![expect(clippy::unwrap_used, reason = "in a test, the location of a panic is the message")]
 

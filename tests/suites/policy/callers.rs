@@ -2,8 +2,7 @@
 //!
 //! Each request has exactly one mistake that the server finds after authorization: for example a worker, grant or
 //! token that does not exist, an invalid component, or a project that is not empty. So an authorized request changes
-//! nothing and gets the error of its mistake. The suite uses internal crates, because it compares with
-//! `golem_runtime::identity::decide`.
+//! nothing and gets the error of its mistake. The expected answer is that of `golem_runtime::identity::decide`.
 
 use golem_model::{ActionSet, ProjectAction, Role};
 use golem_runtime::identity::{Decision, Operation, Relationship, decide};

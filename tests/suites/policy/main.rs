@@ -7,7 +7,8 @@
 //! | `openapi` | is the OpenAPI document complete, and do requests and responses match it |
 //! | `callers` | does every endpoint answer as decided: no token, stranger, grantee, owner, each role |
 //!
-//! `BLESS=1` rewrites the golden files.
+//! The suite uses internal crates, because it compares the server with the list of endpoints and with the function that
+//! decides. `BLESS=1` rewrites the golden files.
 
 #![expect(clippy::unwrap_used, reason = "in a test, the location of a panic is the message")]
 

@@ -18,10 +18,10 @@ const WORKERS: u64 = 10_000;
 const RESIDENTS_MAX: u64 = 200;
 /// Number of clients that create and call the workers.
 const CLIENTS: u64 = 16;
-/// Largest resident memory of the server with all workers, in bytes. It is enough for 200 instances and the heads of
-/// the other workers, and far below ten thousand instances.
+/// Largest resident memory of the server with all workers, in bytes. It is enough for 200 instances and the projections
+/// of the other workers, and far below ten thousand instances.
 const RESIDENT_BYTES_MAX: u64 = 1 << 30;
-/// Largest memory of each worker beyond the first thousand, in bytes. A head has a few hundred bytes, an instance
+/// Largest memory of each worker beyond the first thousand, in bytes. A projection has a few hundred bytes, an instance
 /// hundreds of thousands.
 const BYTES_PER_WORKER_MAX: u64 = 30_000;
 

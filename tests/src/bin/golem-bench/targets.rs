@@ -20,7 +20,7 @@ const RATE_256: f64 = 12_000.0;
 const DELAYED_ACK_SHARE_MAX: f64 = 0.001;
 /// Commits per second of one call that records entries all the time: its progress is due every 50 ms.
 const LONG_CALL_COMMITS: f64 = 25.0;
-/// Memory of each worker beyond the first thousand, in bytes: a head, not an instance.
+/// Memory of each worker beyond the first thousand, in bytes: a projection, not an instance.
 const BYTES_PER_WORKER: f64 = 20_000.0;
 
 /// The measured values that are compared with the targets.
