@@ -167,7 +167,7 @@ mod tests {
         future.poll(&mut Context::from_waker(Waker::noop()))
     }
 
-    /// With a notification that stores one permit, the second of two tasks waited although two places were free.
+    /// Regression: a notification stored one permit, so the second of two tasks waited although two places were free.
     #[test]
     fn each_free_place_wakes_a_task_that_has_begun_to_wait() {
         let permits = permits(2);

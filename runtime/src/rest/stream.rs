@@ -175,8 +175,8 @@ mod tests {
         assert!(response.into_body().collect().await.is_err(), "half of an answer is no answer");
     }
 
-    /// The error was sent through the channel that the client did not read, so it was lost, and a client that continued
-    /// later saw half of an answer with a regular end.
+    /// Regression: the error was sent through the channel that the client did not read, so it was lost. A client that
+    /// continued later saw half of an answer with a regular end.
     #[tokio::test]
     async fn a_client_that_pauses_gets_no_half_of_an_answer() {
         let (tx, ended) = tokio::sync::oneshot::channel::<()>();

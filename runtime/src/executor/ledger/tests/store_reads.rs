@@ -133,7 +133,7 @@ fn a_read_of_a_discarded_ledger_is_not_current() {
     assert!(!ModelStore::default().reopen().is_current(&read));
 }
 
-/// With every projection in use, each commit searched all of them for one to evict.
+/// Regression: with every projection in use, each commit searched all of them for one to evict.
 #[test]
 fn a_ledger_that_can_evict_nothing_does_not_search_with_each_commit() {
     let mut ledger = ModelStore::default().reopen();
