@@ -16,7 +16,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Due times are rounded down to this, so a busy node wakes at most 100 times per second, with any number of workers.
+/// Due times are rounded down to this, so acceptances wake the scheduler at most 100 times per second, with any number
+/// of workers.
 const TICK_MS: u64 = 10;
 
 /// Returns the time at which the acceptance of an invocation must be in the log.

@@ -36,7 +36,8 @@ impl fmt::Display for Seq {
     }
 }
 
-/// A worker's number: short, assigned once, never reused. A worker that is deleted and created again gets a new one.
+/// A worker's number: short, and not assigned again once the worker's creation is durable. A worker that is deleted and
+/// created again gets a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WorkerNum(pub u64);
 

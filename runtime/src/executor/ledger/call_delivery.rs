@@ -1,7 +1,7 @@
 //! Calls between workers, in commit order.
 //!
 //! A call and its inbox event at the target are one step; so are an outcome and its inbox event at the caller. Neither
-//! can survive a crash without the other, so each call runs exactly once and its answer is not lost.
+//! can survive a crash without the other, so a call is neither lost nor repeated, and its answer is not lost.
 //!
 //! Invariant: a worker that may receive an answer is in memory, so a step reads nothing from the store
 //! ([`super::Ledger::evict`] keeps it, `startup` loads it).
