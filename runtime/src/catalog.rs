@@ -1,9 +1,14 @@
 //! Templates: uploads, compiled code, and the limits of a plan on them.
 //!
-//! `templates` holds the versions and the uploads, `components` the compiled code, `files` the archives of files,
-//! `links` decides which template a call goes to, `quotas` compares an account's usage with its plan,
-//! `host_authorization` authorizes host calls on other projects. All rows are in memory; the store is read once, at
-//! start, and again after a failed write. Components and archives are read when they are needed.
+//! - `templates`: templates, their versions, uploads
+//! - `components`: compiled code
+//! - `files`: archives of files
+//! - `links`: the template that a call goes to
+//! - `quotas`: compares an account's usage with its plan
+//! - `host_authorization`: authorizes host calls on other projects
+//!
+//! All rows are in memory; the store is read once, at start, and again after a failed write. Components and archives
+//! are read when they are needed.
 //!
 //! Invariant: a component's bytes are durable before a row refers to them, and a row is durable before it is visible in
 //! memory.

@@ -1,6 +1,6 @@
 //! Login: exchanges proof of a GitHub identity for a token of this server.
 //!
-//! `github` is the client of GitHub; `json_client` is the HTTP client below it; `session` encodes the state of a device
+//! `github` is the client of GitHub, `json_client` the HTTP client below it. `session` encodes the state of a device
 //! login, which the client keeps between its start and its end.
 //!
 //! Invariant: an account is found by the user's id at GitHub, never by an e-mail address, because people can change the

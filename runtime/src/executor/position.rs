@@ -1,8 +1,9 @@
 //! Positions in the log, and waiting until they are durable.
 //!
 //! An answer of the executor that rests on rows leaves when these rows are durable (W1). An operation takes the
-//! position of the last row that its answer rests on, under the lock under which it reads or appends, and waits for that
-//! position without the lock. Nothing is committed for a read, and a read does not wait if its rows are durable already.
+//! position of the last row that its answer rests on. It does so under the lock under which it reads or appends, and
+//! waits for that position without the lock. Nothing is committed for a read, and a read does not wait if its rows are
+//! durable already.
 //!
 //! Invariant: a row's number alone does not name a row. After a failed commit, the rows that are not in the store are
 //! gone, and other rows get their numbers. A [`Position`] therefore carries the generation of the state that assigned

@@ -5,9 +5,9 @@
 //! commit. Its instance records it from the moment at which it gets the invocation ([`PendingInvocation::is_handed_over`],
 //! `host/src/durable/buffer.rs`). Before that moment, the scheduler appends the acceptance when it is due.
 //!
-//! Invariant: an admitted invocation that has no row, and that no instance has, is in the [`AcceptanceQueue`], or its
-//! time is over and its row is being appended under the same lock. An entry leaves the queue when it is due, so the queue
-//! holds the admissions of one progress interval.
+//! Invariant: the [`AcceptanceQueue`] contains each admitted invocation that has no row and that no instance has. When
+//! its row is due, it leaves the queue, and the row is appended under the same lock. So the queue holds the admissions
+//! of one progress interval.
 
 use super::core::{Core, PendingInvocation, State, WorkerSlot};
 use super::ledger::{LedgerEvent, StepError, StepOutcome};

@@ -378,7 +378,7 @@ pub trait Store: Send + Sync + fmt::Debug {
         limit: usize,
     ) -> Result<Vec<String>, StoreError>;
 
-    /// Maintenance while there is nothing to commit. Requests a checkpoint of the write-ahead log, and removes at most
+    /// Maintenance while there is nothing to commit. Requests a checkpoint of the write-ahead log. Removes at most
     /// `limit` rows of deleted workers, some values of abandoned buckets and removed projects, and some deleted names of
     /// removed templates. Returns whether more is left to remove now. Cheap if there is nothing to do.
     fn run_maintenance(&self, limit: usize) -> Result<bool, StoreError>;

@@ -1,5 +1,5 @@
-//! Components that are small on disk. A type of a component is written once and used by reference; whatever spells out
-//! each use grows with the number of uses, which doubles with each level.
+//! Components that are small on disk. A type of a component is written once and used by reference. A description that
+//! repeats the type at each use doubles in size with each level.
 
 use super::Attack;
 use golem_tests::http::Request;

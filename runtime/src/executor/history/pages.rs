@@ -30,9 +30,8 @@ impl Page {
     }
 }
 
-/// Reads the rows of a worker from `last` back to `first` (0 for the oldest one), and calls `visit` with each page of
-/// them, of which the newest row is the first. Returns the pages, the oldest first. A page has at most `page_bytes`, or
-/// one row.
+/// Reads the rows of a worker from `last` back to `first` (0 for the oldest one). Calls `visit` with each page of them,
+/// newest row first. Returns the pages, oldest page first. A page has at most `page_bytes`, or one row.
 pub(super) fn scan(
     store: &dyn Store,
     last: Seq,

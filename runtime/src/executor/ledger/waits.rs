@@ -1,8 +1,9 @@
 //! Workers that wait for promises of other workers.
 //!
-//! Invariant: a worker that is suspended for promises of other workers is registered here from the row of its suspension,
-//! or from the load of its projection, until its wait ends, also if its projection leaves memory meanwhile. It is woken
-//! when one of the promises is completed or deleted, or when the entries that created the promise are reverted.
+//! Invariant: a worker that is suspended for promises of other workers is registered here until its wait ends, also if
+//! its projection leaves memory meanwhile. The registration begins with the row of its suspension, or when its
+//! projection is loaded. The worker is woken when one of the promises is completed or deleted, or when the entries that
+//! created the promise are reverted.
 //!
 //! Invariant: a worker is registered for the promises of its last wait alone. So the memory is bounded by the waits that
 //! are under way, however many promises lost a race against another one.
