@@ -5,9 +5,9 @@
 //! commit. Its instance records it from the moment at which it gets the invocation ([`PendingInvocation::is_handed_over`],
 //! `host/src/durable/buffer.rs`). Before that moment, the scheduler appends the acceptance when it is due.
 //!
-//! Invariant: the [`AcceptanceQueue`] contains each admitted invocation that has no row and that no instance has. When
-//! its row is due, it leaves the queue, and the row is appended under the same lock. So the queue holds the admissions
-//! of one progress interval.
+//! Invariant: the [`AcceptanceQueue`] has an entry for each admitted invocation that has no row and that no instance
+//! has. When the row is due, the entry leaves the queue, and the row is appended under the same lock. So the queue holds
+//! the admissions of one progress interval.
 
 use super::core::{Core, PendingInvocation, State, WorkerSlot};
 use super::ledger::{LedgerEvent, StepError, StepOutcome};

@@ -379,8 +379,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     ) -> Result<Vec<String>, StoreError>;
 
     /// Maintenance while there is nothing to commit. Requests a checkpoint of the write-ahead log. Removes at most
-    /// `limit` rows of deleted workers, some values of abandoned buckets and removed projects, and some deleted names of
-    /// removed templates. Returns whether more is left to remove now. Cheap if there is nothing to do.
+    /// `limit` rows of deleted workers, some values of abandoned buckets and removed projects, and some deleted names
+    /// of removed templates. Returns whether more is left to remove now. Cheap if there is nothing to do.
     fn run_maintenance(&self, limit: usize) -> Result<bool, StoreError>;
 
     /// Number of syncs of the log so far, for the metrics.
