@@ -14,7 +14,7 @@ use super::progress::AcceptanceQueue;
 use super::projection::WorkerProjection;
 use super::residency::ResidentPermits;
 pub(crate) use super::residency::{ResidentInstance, ResidentPermit};
-use super::scheduler::{self, Scheduler};
+use super::scheduler::{Scheduler, TimerEvent, TimerId, TimerReason};
 use super::settings::{Deduplication, ExecutorSettings};
 use super::wakes::{self, WakeQueue};
 use super::worker_task;
@@ -344,17 +344,31 @@ impl Core {
                 }
                 LedgerAction::PromisesChanged => self.promises_changed.send_modify(|version| *version += 1),
                 LedgerAction::SetTimer(worker, at) => {
-                    let before = state.scheduler.next_due();
-                    let due = state.scheduler.step(self.clock.now(), scheduler::TimerEvent::Set(worker, at));
-                    debug_assert!(due.is_empty(), "setting a timer makes no worker due");
-                    if state.scheduler.next_due() != before {
-                        self.timers_changed.notify_one();
-                    }
+                    let timer = TimerId { worker, reason: TimerReason::Log };
+                    self.change_timer(state, TimerEvent::Set(timer, at));
                 }
             }
         }
         if state.ledger.has_unwritten_rows() {
             self.commit_needed.notify_one();
+        }
+    }
+
+    /// Sets or clears a timer, and lets the scheduler's task know if the next time changes.
+    pub(crate) fn change_timer(&self, state: &mut State, event: TimerEvent) {
+        let before = state.scheduler.next_due();
+        let due = state.scheduler.step(self.clock.now(), event);
+        debug_assert!(due.is_empty(), "setting a timer makes none due");
+        if state.scheduler.next_due() != before {
+            self.timers_changed.notify_one();
+        }
+    }
+
+    /// Forgets the errors of the server that the worker's work has met, and their retry.
+    pub(crate) fn forget_server_errors(&self, state: &mut State, worker: WorkerNum) {
+        if state.server_errors.remove(&worker).is_some() {
+            let timer = TimerId { worker, reason: TimerReason::ServerError };
+            self.change_timer(state, TimerEvent::Set(timer, None));
         }
     }
 

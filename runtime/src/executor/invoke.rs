@@ -1,6 +1,6 @@
 //! Admitting invocations: keys, queues, replies.
 
-use super::core::{Core, LocatedWorker, PendingInvocation, Reply, State, WorkerSlot};
+use super::core::{Core, LocatedWorker, OnDurable, PendingInvocation, Reply, State, WorkerSlot};
 use super::ledger::{KeyRecord, LedgerEvent, StepError};
 use super::position::Position;
 use super::progress::acceptance_due;
@@ -307,8 +307,9 @@ impl Core {
         let projection = state.ledger.projection(worker)?;
         if projection.terminal.is_some() {
             // It was accepted before the worker failed or exited, and will not begin.
+            let (last, outcome) = (Seq(projection.last_row), check_usable(projection).map(|()| None));
             let (tx, reply) = oneshot::channel();
-            drop(tx.send(check_usable(projection).map(|()| None)));
+            Self::when_durable(&mut state, last, OnDurable::Deliver(vec![tx], outcome));
             return Some(reply);
         }
         let begun = projection.current.as_ref().is_some_and(|current| current.key.matches(key));

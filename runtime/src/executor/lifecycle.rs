@@ -216,7 +216,7 @@ impl Executor {
             // The idle instance is dropped with the slot, so its key must leave the idle set first.
             let idle = Core::take_idle(&mut state, worker);
             let slot = state.slots.remove(&worker);
-            state.server_errors.remove(&worker);
+            core.forget_server_errors(&mut state, worker);
             let event = InboxEvent::Deleted { at: core.clock.now() };
             match core.step(&mut state, LedgerEvent::Inbox { worker, event }) {
                 Ok(StepOutcome::Appended(seq)) => {

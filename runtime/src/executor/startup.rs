@@ -8,6 +8,7 @@ use super::error::{ExecutorError, StartError};
 use super::history;
 use super::ledger::{Ledger, StepError, WorkerCounts};
 use super::projection::WorkerProjection;
+use super::scheduler::{TimerEvent, TimerId, TimerReason};
 use super::wakes::{self, Wake};
 use super::{Executor, ExecutorParts};
 use super::{committer, panics, scheduler, snapshot};
@@ -218,10 +219,8 @@ async fn wake_page(
         if let Some(at) = stored.wake_at.filter(|_| !is_loaded) {
             // Its projection stays in the store until then, so a sleeping worker costs only a timer. A worker that has
             // a timer was in memory since the page was read.
-            let timer = scheduler::TimerEvent::SetIfNone(stored.worker, at);
-            let due = state.scheduler.step(core.clock.now(), timer);
-            debug_assert!(due.is_empty(), "setting a timer makes no worker due");
-            core.timers_changed.notify_one();
+            let timer = TimerId { worker: stored.worker, reason: TimerReason::Log };
+            core.change_timer(&mut state, TimerEvent::SetIfNone(timer, at));
         }
     }
     Ok(page.last().map(|last| last.worker))

@@ -11,6 +11,8 @@ use super::ledger::call_delivery::{CallRequest, CallTarget, CancelRequest};
 use super::ledger::{HostCallContext, LedgerEvent, NewWorker, StepOutcome};
 use super::position::Position;
 use super::projection::TerminalState;
+use super::scheduler::{TimerEvent, TimerId, TimerReason};
+use super::wakes::Wake;
 use crate::storage::ports::{Seq, WorkerNum};
 use async_trait::async_trait;
 use golem_host::ports::{AnswerState, Calls, OutgoingCall, PortError};
@@ -342,23 +344,32 @@ impl Core {
     }
 
     /// A worker's timer elapsed: delayed calls may join its queue, and the worker itself may have to continue.
-    pub(crate) fn handle_timer(self: &Arc<Self>, state: &mut State, worker: WorkerNum) {
+    pub(crate) fn handle_timer(self: &Arc<Self>, state: &mut State, timer: TimerId) {
+        let TimerId { worker, reason } = timer;
         let now = self.clock.now();
-        let due = state
-            .ledger
-            .projection(worker)
-            .is_some_and(|projection| projection.calls.first_due().is_some_and(|at| at <= now));
-        if due {
-            if let Err(error) = self.step(state, LedgerEvent::CallsDue { worker }) {
-                tracing::error!(worker = %worker, %error, "cannot queue the delayed calls that are due");
+        let Some(projection) = state.ledger.projection(worker) else {
+            if !state.ledger.is_removed(worker) {
+                // When its projection is in memory, its timer is set again and comes back here.
+                self.wake_later(state, worker, Wake::IfReady);
             }
-            let waits = state.ledger.projection(worker).is_some_and(|projection| {
-                projection.waiting.is_some() && projection.resumes_at().is_none_or(|at| at > now)
-            });
-            if waits {
-                return;
-            }
+            return;
+        };
+        if reason == TimerReason::ServerError {
+            self.wake(state, worker);
+            return;
         }
-        self.wake(state, worker);
+        if projection.calls.first_due().is_some_and(|at| at <= now)
+            && let Err(error) = self.step(state, LedgerEvent::CallsDue { worker })
+        {
+            tracing::error!(worker = %worker, %error, "cannot queue the delayed calls that are due");
+        }
+        let Some(projection) = state.ledger.projection(worker) else { return };
+        let (resumes_at, due_at) = (projection.resumes_at(), projection.timer_due_at());
+        if resumes_at.is_some_and(|at| at <= now) {
+            self.wake(state, worker);
+        } else if let Some(at) = due_at.filter(|at| *at > now) {
+            // The timer fired too early, or for a delayed call. The worker itself still waits.
+            self.change_timer(state, TimerEvent::SetIfNone(timer, at));
+        }
     }
 }

@@ -18,7 +18,8 @@ use super::panics;
 use super::position::Position;
 use super::projection::{TerminalState, WorkerProjection};
 use super::retry::jitter;
-use super::{ExecutorError, ExecutorMetrics, committer, event_loop, scheduler, snapshot, update};
+use super::scheduler::{TimerEvent, TimerId, TimerReason};
+use super::{ExecutorError, ExecutorMetrics, event_loop, snapshot, update};
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_host::ports::PortError;
 use golem_host::{Acceptance, Outcome, ReplayEnd, StopReason};
@@ -259,7 +260,7 @@ fn next_work(
         take_instance(state, worker, resident);
         return Work::Begin { invocation, key, accepted_row };
     }
-    state.server_errors.remove(&worker);
+    core.forget_server_errors(state, worker);
     if let Some(parked) = resident.take() {
         *resident = core.park_idle(state, worker, parked);
     }
@@ -438,7 +439,7 @@ fn settle_work(core: &Arc<Core>, state: &mut State, worker: WorkerNum, result: W
     match result {
         WorkResult::Nothing => Flow::Continue,
         WorkResult::Outcome(Outcome::Completed { result }) => {
-            state.server_errors.remove(&worker);
+            core.forget_server_errors(state, worker);
             ExecutorMetrics::add(&core.metrics.invocations, 1);
             let Some(seq) = state.ledger.projection(worker).map(|projection| Seq(projection.last_row)) else {
                 return Flow::Continue;
@@ -474,7 +475,7 @@ fn settle_stop(core: &Arc<Core>, state: &mut State, worker: WorkerNum, stop: Sto
         | StopReason::Interrupted => true,
     };
     if is_of_guest {
-        state.server_errors.remove(&worker);
+        core.forget_server_errors(state, worker);
     }
     match stop {
         // The guest ended while its instance was created, before an invocation began. This is no attempt of an
@@ -605,11 +606,16 @@ fn abandon_work(core: &Arc<Core>, state: &mut State, worker: WorkerNum, error: &
     // An invocation that has begun is in the projection and is resumed from the log. If it were queued again, it would
     // run a second time.
     let begun = state.ledger.projection(worker).is_some_and(|projection| projection.current.is_some());
+    // The error may describe what the worker's rows say, so it is answered when they are durable.
+    let last = state.ledger.projection(worker).map(|projection| Seq(projection.last_row));
     let Some(slot) = state.slots.get_mut(&worker) else { return Flow::Stop };
     slot.woken = false;
     let mut refused: Vec<_> = std::mem::take(&mut slot.pending).into();
     match slot.current.take() {
-        Some(current) if begun => committer::send_reply(current.waiters, Err(error.clone())),
+        Some(current) if begun => {
+            let reply = OnDurable::Deliver(current.waiters, Err(error.clone()));
+            Core::when_durable(state, last.unwrap_or_default(), reply);
+        }
         Some(current) => refused.insert(0, current),
         None => {}
     }
@@ -631,10 +637,8 @@ fn abandon_work(core: &Arc<Core>, state: &mut State, worker: WorkerNum, error: &
         let errors = state.server_errors.entry(worker).or_insert(0);
         let delay = RETRY_WORK_MIN.saturating_mul(1 << (*errors).min(16)).min(RETRY_WORK_MAX);
         *errors += 1;
-        let at = core.clock.now().plus(delay);
-        let due = state.scheduler.step(core.clock.now(), scheduler::TimerEvent::Set(worker, Some(at)));
-        debug_assert!(due.is_empty(), "setting a timer makes no worker due");
-        core.timers_changed.notify_one();
+        let timer = TimerId { worker, reason: TimerReason::ServerError };
+        core.change_timer(state, TimerEvent::Set(timer, Some(core.clock.now().plus(delay))));
     }
     ExecutorMetrics::add(&core.metrics.invocations_failed, 1);
     Flow::Stop

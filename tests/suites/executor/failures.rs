@@ -97,6 +97,38 @@ async fn check_paused(entries: impl Fn(Timestamp) -> Vec<Entry>, recorded: &str,
     node.stop().await;
 }
 
+/// Regression: the caller got the divergence before the row that pauses the worker was durable.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_divergence_is_answered_when_the_worker_is_paused_durably() {
+    let (node, worker) =
+        Node::with_log("w", |created| vec![created, started("first"), started("second")]).await;
+    node.until_status(&worker, WorkerStatus::Interrupted).await;
+    node.templates(Templates::Loading);
+    node.executor.resume(&worker).await.unwrap();
+    let reply = node.invoke(&worker, sleep(0, Some("second")));
+    wait::until("the worker is being loaded, and the caller has joined", || async {
+        (node.status(&worker).await == WorkerStatus::Running
+            && node.metrics.invocations_repeated.load(Ordering::Relaxed) == 1)
+            .then_some(())
+    })
+    .await;
+    node.hold_commits();
+    let before = node.executor.answers_waiting();
+    node.templates(Templates::Ready);
+    wait::until("the worker diverges", || async {
+        (reply.is_finished() || node.executor.answers_waiting() > before).then_some(())
+    })
+    .await;
+    assert!(!reply.is_finished(), "{:?}", reply.await);
+    node.release_commits();
+    let reply = reply.await.unwrap();
+    assert!(
+        matches!(&reply, Err(ExecutorError::InvocationFailed { cause: FailureCause::Diverged { .. } })),
+        "{reply:?}"
+    );
+    node.stop().await;
+}
+
 /// Regression: the callers of a worker whose task panicked waited forever, and no other task could drive the worker.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_in_a_workers_task_answers_its_callers() {

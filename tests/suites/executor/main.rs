@@ -18,4 +18,5 @@ mod interrupts;
 mod node;
 mod progress;
 mod reads;
+mod timers;
 mod wakes;

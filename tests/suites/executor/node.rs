@@ -36,6 +36,8 @@ const PROJECT: ProjectId = ProjectId(Uuid::from_u128(3));
 pub(crate) const TEMPLATE: TemplateId = TemplateId(Uuid::from_u128(2));
 /// The template of the guest `promises`.
 pub(crate) const PROMISES: TemplateId = TemplateId(Uuid::from_u128(4));
+/// The template of the guest `calls`.
+pub(crate) const CALLS: TemplateId = TemplateId(Uuid::from_u128(5));
 
 /// What the template service answers when the executor asks for the component.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,16 +78,16 @@ impl TemplateLookup for Services {
         Some((PROJECT, 0))
     }
 
-    fn function(&self, _: TemplateId, _: u32, _: &str) -> Option<Arc<Function>> {
-        None
+    fn function(&self, template: TemplateId, _: u32, name: &str) -> Option<Arc<Function>> {
+        component(template).functions().get(name).map(|(_, function)| function.clone())
     }
 
     fn failure_options(&self, _: TemplateId, _: u32) -> FailureOptions {
         FailureOptions::default()
     }
 
-    fn links(&self, _: TemplateId, _: u32) -> BTreeMap<String, TemplateId> {
-        BTreeMap::new()
+    fn links(&self, template: TemplateId, _: u32) -> BTreeMap<String, TemplateId> {
+        component(template).clients().iter().map(|client| (client.interface.to_string(), CALLS)).collect()
     }
 }
 
@@ -125,7 +127,11 @@ fn component(template: TemplateId) -> Component {
         engine
     });
     let compile = || {
-        let wasm = guests::bytes(if template == PROMISES { guests::PROMISES } else { guests::SLEEPS });
+        let wasm = guests::bytes(match template {
+            PROMISES => guests::PROMISES,
+            CALLS => guests::CALLS,
+            _ => guests::SLEEPS,
+        });
         engine.compile(&wasm, *blake3::hash(&wasm).as_bytes()).unwrap()
     };
     COMPONENTS.lock().unwrap().entry(template).or_insert_with(compile).clone()
@@ -161,6 +167,16 @@ pub(crate) fn promises(function: &str, params: Vec<Value>, key: &str) -> Invocat
     Invocation {
         key: IdempotencyKey::new(key).unwrap(),
         function: format!("golem:promises/api/{function}").into(),
+        params,
+        convention: Convention::Component,
+    }
+}
+
+/// An invocation of a function of the guest `calls`, for example `target/bump`.
+pub(crate) fn calls(function: &str, params: Vec<Value>, key: &str) -> Invocation {
+    Invocation {
+        key: IdempotencyKey::new(key).unwrap(),
+        function: format!("golem:calls/{function}").into(),
         params,
         convention: Convention::Component,
     }

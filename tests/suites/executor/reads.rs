@@ -189,6 +189,7 @@ async fn that_a_worker_has_failed_is_durable_before_an_answer_says_so() {
     node.until_it_sleeps(&worker).await;
     let behind = node.invoke(&worker, sleep(0, Some("behind")));
     node.until_queued(&worker, 2).await;
+    node.executor.enqueue(&worker, sleep(0, Some("accepted"))).await.unwrap();
     node.templates(Templates::Panics);
     node.hold_commits();
     // The next load of the worker panics, which is its last attempt.
@@ -202,7 +203,9 @@ async fn that_a_worker_has_failed_is_durable_before_an_answer_says_so() {
     assert!(!first.is_finished() && !behind.is_finished());
     let invoke: Operation =
         operation!(|executor, worker| executor.invoke(&worker, sleep(0, Some("next"))).await);
-    let next = Waiting::send(&node, &worker, &[("invoke", invoke)]).await;
+    let join: Operation =
+        operation!(|executor, worker| executor.invoke(&worker, sleep(0, Some("accepted"))).await);
+    let next = Waiting::send(&node, &worker, &[("invoke", invoke), ("join", join)]).await;
     node.fail_commit(1, FaultKind::Io);
     node.release_commits();
     next.assert_all_unavailable().await;
