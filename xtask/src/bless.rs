@@ -3,9 +3,9 @@
 use crate::shell;
 use crate::tree::Tree;
 
-/// The tests with golden files: the bytes of the oplog, the policy table, the SDK's bindings and its carried
-/// manifests, the macros' error messages.
-const OWN_GOLDENS: &[&str] = &["fixtures", "policy", "sdk_bindings", "sdk_source", "ui"];
+/// The tests with golden files: the generated clients, the bytes of the oplog, the policy table, the SDK's bindings and
+/// its carried manifests, the macros' error messages.
+const OWN_GOLDENS: &[&str] = &["clients", "fixtures", "policy", "sdk_bindings", "sdk_source", "ui"];
 
 /// Runs the tests with golden files in the mode that rewrites them. A new test with golden files is added to
 /// [`OWN_GOLDENS`].

@@ -456,7 +456,7 @@ fn describe(entry: &Entry) -> String {
         Entry::InvocationFailed { cause, .. } => format!("the invocation's failure: {cause:?}"),
         Entry::Suspended(_) => "the worker leaving memory".to_owned(),
         Entry::Configured { .. } => "what was chosen for failures".to_owned(),
-        Entry::Revert { from, .. } => format!("the setting aside of what follows {from}"),
+        Entry::Revert { from, .. } => format!("the revert of what follows {from}"),
         Entry::ProgramEnded { .. } => "the end of the worker's program".to_owned(),
         Entry::LifecycleEvent(event) => match event {
             LifecycleEvent::Snapshot { .. } => "a snapshot of the worker".to_owned(),

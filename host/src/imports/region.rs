@@ -138,8 +138,8 @@ impl WorkerState {
         let next = live.next_index();
         if position <= start.index || position > next || is_reverted {
             return CallFailure::Trap(format!(
-                "cannot jump to position {position}: the current invocation goes from {} to {next}, and what was set \
-                 aside in it cannot be gone back to",
+                "cannot jump to position {position}: the current invocation goes from {} to {next}, and a reverted \
+                 position in it is no target",
                 start.index.next()
             ));
         }

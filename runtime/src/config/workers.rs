@@ -17,7 +17,7 @@ section! {
         /// A worker that sleeps or waits for longer than these milliseconds leaves memory.
         suspend_after_ms: u64 = 10_000, 0..=DAY_MS;
         /// Milliseconds after which the acceptance of an invocation, and each entry of a running one, is written to the
-        /// log, unless the invocation ends before. A crash loses at most what was recorded in this time.
+        /// log, unless the invocation ends before. A crash loses at most what was recorded in this time and during one commit.
         progress_ms: u64 = 50, 1..=60_000;
         /// A worker without an invocation for these milliseconds leaves memory.
         idle_after_ms: u64 = 600_000, 1..=(30 * DAY_MS);

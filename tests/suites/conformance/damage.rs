@@ -190,6 +190,28 @@ fn a_newer_format_is_refused() {
     assert!(matches!(error, StoreError::NewerFormat { found: 1_000, .. }), "{error}");
 }
 
+/// Regression: after a crash, a refused folder was changed, because the connection that had read its header moved the
+/// write-ahead log into the database when it was closed.
+#[test]
+fn a_refused_folder_is_not_changed() {
+    let crashed = CrashedStore::new();
+    for (pragma, expected) in [("user_version", "format 1000"), ("application_id", "another program")] {
+        let dir = tempfile::tempdir().unwrap();
+        let files = ["golem.db", "golem.db-wal"].map(|name| dir.path().join(name));
+        fs::write(&files[0], &crashed.database).unwrap();
+        fs::write(&files[1], &crashed.wal).unwrap();
+        let other = rusqlite::Connection::open(&files[0]).unwrap();
+        other.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
+        other.pragma_update(None, pragma, 1_000).unwrap();
+        drop(other);
+        let contents = || files.each_ref().map(|file| blake3::hash(&fs::read(file).unwrap()));
+        let before = contents();
+        let error = EmbeddedStore::open(options(dir.path())).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+        assert_eq!(contents(), before, "{pragma}");
+    }
+}
+
 #[test]
 fn a_path_that_is_no_store_is_refused_in_one_line() {
     let dir = tempfile::tempdir().unwrap();

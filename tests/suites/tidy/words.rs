@@ -43,8 +43,8 @@ fn parse(list: &str) -> Vec<Avoided> {
         .collect()
 }
 
-/// A word of a text: its letters in lower case, its line from 1, and whether only white space and comment markers
-/// separate it from the word before.
+/// A word of a text: its letters in lower case, its line from 1, and whether only white space, comment markers and
+/// line continuations separate it from the word before.
 struct Word {
     letters: String,
     line: usize,
@@ -65,7 +65,7 @@ fn words_of(text: &str) -> Vec<Word> {
             (inside, follows) = (true, true);
         } else {
             inside = false;
-            follows = follows && (c.is_whitespace() || "/!#*>|".contains(c));
+            follows = follows && (c.is_whitespace() || "/!#*>|\\".contains(c));
             line += usize::from(c == '\n');
         }
     }
@@ -121,6 +121,7 @@ fn words_and_phrases_are_found_as_a_whole() {
     check("food and fo o", &[]);
     check("a red herring", &[1]);
     check("/// a Red\n/// herring", &[1]);
+    check("\"a red \\\n herring\"", &[1]);
     check("red. Herring, red-herring, herring red", &[]);
     assert_eq!(find("foo", &list)[0].1, "`foo`; say bar");
 }

@@ -33,8 +33,8 @@ pub(super) enum Purpose {
 }
 
 impl Opener {
-    /// A connection without settings, to read the format of a file that may not be ours. Closing it may checkpoint the
-    /// write-ahead log, which `wal_check` has made durable before.
+    /// A connection to read the format of a file that may not be ours. Closing it changes nothing: it does not checkpoint
+    /// the write-ahead log.
     pub(super) fn open_bare(&self) -> Result<Connection, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
@@ -46,7 +46,10 @@ impl Opener {
             Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs.as_str()),
         }
         .map_err(|error| self.store_error("open", error))?;
-        connection.busy_timeout(BUSY_WAIT).map_err(|error| self.store_error("open", error))?;
+        let set_up = connection
+            .busy_timeout(BUSY_WAIT)
+            .and_then(|()| connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true));
+        set_up.map_err(|error| self.store_error("open", error))?;
         Ok(connection)
     }
 
@@ -64,7 +67,6 @@ impl Opener {
     /// exception: it checkpoints at a clean shutdown.
     pub(super) fn configure(connection: &Connection, purpose: Purpose) -> rusqlite::Result<()> {
         connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         let cache_kib = match purpose {
             // Projections and index entries are written at random positions, so their pages should be cached.
             Purpose::Write => 16 << 10,
