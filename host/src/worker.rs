@@ -399,6 +399,10 @@ pub(crate) fn recorded_failure(cause: FailureCause) -> StopReason {
         FailureCause::Trap { details } | FailureCause::Discarded { details } => {
             StopReason::Trapped { details, retry: false, policy: None }
         }
+        FailureCause::ProcessEnded { times } => {
+            let details = FailureCause::process_ended_text(times);
+            StopReason::Trapped { details, retry: false, policy: None }
+        }
         FailureCause::Exited { code } => StopReason::Exited { code, stderr: String::new() },
         FailureCause::ExitedWithStderr { code, stderr } => StopReason::Exited { code, stderr },
         FailureCause::Diverged { index, recorded, requested } => {

@@ -16,6 +16,7 @@ mod entry;
 mod index;
 mod invocations;
 mod lifecycle;
+mod process_event;
 mod readings;
 pub mod wire;
 
@@ -26,4 +27,5 @@ pub use entry::{
 };
 pub use index::OplogIndex;
 pub use lifecycle::{AdminRequest, LifecycleEvent, SavedState, SnapshotImage, UpdateMode};
+pub use process_event::ProcessEvent;
 pub use readings::{ClockKind, ClockReadings, CountedReadings};

@@ -371,6 +371,7 @@ fn executor_settings(workers: &WorkerSettings) -> ExecutorSettings {
         idle_after: Duration::from_millis(workers.idle_after_ms),
         heads_cached_max: usize_of(workers.heads_cached_max),
         replay_page_bytes: usize_of(workers.replay_page_bytes),
+        process_ends_max: u32::try_from(workers.process_ends_max).unwrap_or(u32::MAX),
         retry: RetryPolicy {
             attempts_max: u32::try_from(workers.retry_attempts_max).unwrap_or(u32::MAX),
             // If the minimum is above the maximum, the maximum applies.

@@ -34,6 +34,7 @@ mod metrics;
 mod oplog_search;
 mod panics;
 mod position;
+mod process_ends;
 mod progress;
 mod projection;
 mod queue;

@@ -14,7 +14,7 @@ use super::entry::{
     Suspension,
 };
 use super::wire::{DecodeError, Reader, put_bytes, put_varint};
-use super::{ClockReadings, CountedReadings, OplogIndex, lifecycle};
+use super::{ClockReadings, CountedReadings, OplogIndex, lifecycle, process_event};
 use crate::value::codec as values;
 use crate::{
     AccountId, Convention, FailureOptions, IdempotencyKey, OnFailure, ProjectId, PromiseId, RetryPolicy,
@@ -299,6 +299,10 @@ fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
                     put_str(out, recorded);
                     put_str(out, requested);
                 }
+                FailureCause::ProcessEnded { times } => {
+                    out.push(3);
+                    put_varint(out, u64::from(*times));
+                }
                 FailureCause::Discarded { details } => {
                     out.push(32);
                     put_str(out, details);
@@ -408,6 +412,7 @@ fn entry(input: &mut Reader<'_>) -> Result<Entry, DecodeError> {
                     recorded: input.string()?,
                     requested: input.string()?,
                 },
+                3 => FailureCause::ProcessEnded { times: input.varint_as()? },
                 32 => FailureCause::Discarded { details: input.string()? },
                 80 => FailureCause::ExitedWithStderr { code: input.byte()?, stderr: input.string()? },
                 tag => return Err(DecodeError::UnknownTag { what: "failure", tag }),
@@ -510,6 +515,7 @@ fn put_inbox_event(out: &mut Vec<u8>, event: &InboxEvent) {
         }
         InboxEvent::Admin(request) => lifecycle::put_admin_request(out, request),
         InboxEvent::Call(call) => call_event::put_call_event(out, call),
+        InboxEvent::Process(event) => process_event::put_process_event(out, event),
     }
 }
 
@@ -530,6 +536,9 @@ fn inbox_event(input: &mut Reader<'_>) -> Result<InboxEvent, DecodeError> {
         4 => InboxEvent::Interrupted { at: time(input)? },
         5 => InboxEvent::Resumed { at: time(input)? },
         6 => InboxEvent::Deleted { at: time(input)? },
+        tag if process_event::TAGS.contains(&tag) => {
+            InboxEvent::Process(process_event::process_event(tag, input)?)
+        }
         tag if lifecycle::INBOX_TAGS.contains(&tag) => {
             InboxEvent::Admin(lifecycle::admin_request(tag, input)?)
         }

@@ -4,7 +4,7 @@
 //! decision.
 
 use super::{AdminRequest, LifecycleEvent, OplogIndex, wire::DecodeError};
-use super::{CallEvent, ClockReadings};
+use super::{CallEvent, ClockReadings, ProcessEvent};
 use crate::invocation::Convention;
 use crate::{AccountId, FailureOptions, IdempotencyKey, ProjectId, PromiseId, Timestamp, Value, WorkerId};
 use std::fmt;
@@ -200,6 +200,11 @@ pub enum FailureCause {
         recorded: String,
         /// The requested call.
         requested: String,
+    },
+    /// The process of the server ended while the invocation ran, as often as the setting allows.
+    ProcessEnded {
+        /// How often it ended without progress of the worker in between.
+        times: u32,
     },
     /// An operator discarded the invocation before it ended.
     Discarded {
@@ -470,4 +475,6 @@ pub enum InboxEvent {
     Admin(AdminRequest),
     /// A step of a call between workers.
     Call(CallEvent),
+    /// An attempt that begins or ends with a process of the server.
+    Process(ProcessEvent),
 }

@@ -38,6 +38,7 @@ impl InboxEvent {
             | Self::Resumed { .. }
             | Self::Deleted { .. }
             | Self::Admin(_)
+            | Self::Process(_)
             | Self::Call(
                 CallEvent::DelayElapsed { .. } | CallEvent::Cancelled { .. } | CallEvent::Answered { .. },
             ) => None,
@@ -61,6 +62,7 @@ impl InboxEvent {
             | Self::Resumed { .. }
             | Self::Deleted { .. }
             | Self::Admin(_)
+            | Self::Process(_)
             | Self::Call(
                 CallEvent::DelayElapsed { .. } | CallEvent::Cancelled { .. } | CallEvent::Answered { .. },
             ) => None,
@@ -69,6 +71,11 @@ impl InboxEvent {
 }
 
 impl FailureCause {
+    /// The text of [`FailureCause::ProcessEnded`].
+    pub fn process_ended_text(times: u32) -> String {
+        format!("the process ended {times} times while this invocation ran")
+    }
+
     /// The cause for an `exit` with `code`. `stderr` is the end of the program's standard error; it may be empty.
     pub fn from_exit(code: u8, stderr: String) -> Self {
         if stderr.is_empty() { Self::Exited { code } } else { Self::ExitedWithStderr { code, stderr } }

@@ -29,6 +29,9 @@ section! {
         retry_delay_ms_max: u64 = 1_000, 0..=DAY_MS;
         /// Factor from one delay to the next one.
         retry_multiplier: f64 = 3.0, 1.0..=100.0;
+        /// Attempts to continue an invocation after a restart that may end with the server's process, without progress in
+        /// between, before the invocation fails. A worker that makes the server run out of memory is such a case.
+        process_ends_max: u64 = 10, 1..=1_000;
         /// Invocations after which a snapshot is taken of a worker that exports golem:durability/snapshot; 0 means
         /// never.
         snapshot_invocations: u64 = 1_000, 0..=1_000_000_000;

@@ -214,6 +214,8 @@ impl State {
 /// State and services that all parts of the executor share.
 pub(crate) struct Core {
     state: Mutex<State>,
+    /// The last row of the process before this one.
+    pub(crate) began_after: Seq,
     /// Notified when the committer has something to do.
     pub(crate) commit_needed: Notify,
     pub(crate) timers_changed: Notify,
@@ -252,6 +254,7 @@ pub(crate) struct Core {
 impl Core {
     pub(crate) fn new(parts: ExecutorParts, ledger: Ledger) -> Arc<Self> {
         Arc::new(Self {
+            began_after: ledger.last_seq(),
             state: Mutex::new(State {
                 ledger,
                 slots: HashMap::new(),

@@ -70,13 +70,17 @@ impl DiscardPlan {
         if projection.current.is_none() {
             return Ok(None);
         }
-        if !interrupted && projection.retry_at.is_none() {
+        let ends = &projection.process_ends;
+        if !interrupted && projection.retry_at.is_none() && ends.resume_at().is_none() {
             return Err(ExecutorError::NotStopped {
                 worker: projection.id.clone(),
                 status: projection.status(),
             });
         }
-        let details = last_failure.unwrap_or_else(|| "it was stopped".to_owned());
+        let details = match ends.count() {
+            0 => last_failure.unwrap_or_else(|| "it was stopped".to_owned()),
+            times => FailureCause::process_ended_text(times),
+        };
         Ok(Some(Self { cause: Some(FailureCause::Discarded { details }), interrupted }))
     }
 }

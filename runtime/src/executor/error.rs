@@ -173,6 +173,7 @@ pub(crate) fn describe(cause: &FailureCause) -> String {
     match cause {
         FailureCause::Trap { details } => format!("Runtime error: {details}"),
         FailureCause::Discarded { details } => format!("The invocation was discarded: {details}"),
+        FailureCause::ProcessEnded { times } => FailureCause::process_ended_text(*times),
         FailureCause::Exited { code } => format!("Runtime error: the program called exit with code {code}"),
         FailureCause::ExitedWithStderr { code, stderr } => {
             format!("Runtime error: the program exited with code {code}\nstandard error:\n{stderr}")

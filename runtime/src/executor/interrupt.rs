@@ -65,7 +65,8 @@ impl Executor {
             let interrupted = projection.interrupted;
             let unfinished = projection.current.is_some() || !projection.queue.is_empty();
             if projection.terminal.is_none() && (interrupted || unfinished) {
-                if interrupted {
+                // After an end of the process, the next attempt may be delayed.
+                if interrupted || projection.process_ends.resume_at().is_some() {
                     let event = InboxEvent::Resumed { at: core.clock.now() };
                     core.step(&mut state, LedgerEvent::Inbox { worker, event })
                         .map_err(|error| internal(&error))?;

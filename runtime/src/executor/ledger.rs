@@ -325,6 +325,19 @@ impl Ledger {
         runnable
     }
 
+    /// Workers in memory whose work was continued and has made no progress yet, in order of their numbers.
+    pub(crate) fn workers_under_way(&self) -> Vec<WorkerNum> {
+        let is_under_way = |cached: &CachedProjection| cached.projection.process_ends.is_under_way();
+        let mut workers: Vec<WorkerNum> = self
+            .projections
+            .iter()
+            .filter(|(_, cached)| is_under_way(cached))
+            .map(|(worker, _)| *worker)
+            .collect();
+        workers.sort_unstable();
+        workers
+    }
+
     /// The key record that the ledger has. The store may have records of older keys of the worker.
     pub(crate) fn key_record(&self, worker: WorkerNum, key: &IdempotencyKey) -> Option<&KeyRecord> {
         self.key_records.get(&(worker, key.index_hash()))

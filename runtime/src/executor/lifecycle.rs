@@ -51,7 +51,7 @@ pub struct WorkerView {
     pub status: WorkerStatus,
     /// The template version that it runs.
     pub template_version: u32,
-    /// Failed attempts of the current invocation.
+    /// Failed attempts of the current invocation, including those that ended with the process.
     pub retry_count: u32,
     /// Time of its creation.
     pub created_at: Timestamp,

@@ -177,7 +177,7 @@ pub(crate) fn worker_view(state: &State, worker: WorkerNum, projection: &WorkerP
         env: projection.env.clone(),
         status,
         template_version: projection.template_version,
-        retry_count: projection.attempts_failed,
+        retry_count: projection.attempts_failed.saturating_add(projection.process_ends.count()),
         created_at: projection.created_at,
     }
 }

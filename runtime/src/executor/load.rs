@@ -18,7 +18,7 @@ use golem_host::{
 };
 use golem_model::oplog::codec::Row;
 use golem_model::oplog::{SavedState, SnapshotImage};
-use golem_model::{Entry, OplogIndex};
+use golem_model::{Entry, OplogIndex, WorkerId};
 use std::sync::Arc;
 
 /// Why a worker was not loaded.
@@ -48,23 +48,33 @@ pub(super) async fn load(
     generation: u64,
 ) -> Result<(ResidentInstance, ReplayEnd), LoadError> {
     let (permit, interrupt_handle) = acquire_permit(core, worker, generation).await?;
-    let (projection, activation) = {
+    let (id, version) = {
+        let state = core.lock();
+        let projection = state.ledger.projection(worker).filter(|_| state.generation == generation);
+        let Some(projection) = projection else { return Err(discarded()) };
+        (projection.id.clone(), projection.template_version)
+    };
+    let component = tokio::select! {
+        biased;
+        component = load_component(core, &id, version) => component?,
+        () = interrupt_handle.interrupted() => return Err(LoadError::Stopped(StopReason::Interrupted)),
+    };
+    let (projection, activation, continued) = {
         let mut state = core.lock();
         if state.generation != generation {
             return Err(discarded());
         }
+        let continued = core.record_continued(&mut state, worker);
         let Ok(StepOutcome::Activated(activation)) = core.step(&mut state, LedgerEvent::Activate { worker })
         else {
             return Err(discarded());
         };
         let Some(projection) = state.ledger.projection(worker).cloned() else { return Err(discarded()) };
-        (projection, activation)
+        (projection, activation, continued)
     };
-    let component = tokio::select! {
-        biased;
-        component = load_component(core, &projection, projection.template_version) => component?,
-        () = interrupt_handle.interrupted() => return Err(LoadError::Stopped(StopReason::Interrupted)),
-    };
+    if let Some(continued) = continued {
+        core.wait_until_durable(continued).await.map_err(LoadError::Server)?;
+    }
     ExecutorMetrics::add(&core.metrics.activations, 1);
     let loader = Loader {
         core,
@@ -142,10 +152,10 @@ fn check_same_end(projection: &WorkerProjection, replayed: &ReplayEnd) -> Result
 /// Loads the component of a version of the worker's template.
 pub(super) async fn load_component(
     core: &Arc<Core>,
-    projection: &WorkerProjection,
+    id: &WorkerId,
     version: u32,
 ) -> Result<Component, LoadError> {
-    core.component(projection.id.template, version).await.map_err(LoadError::Server)
+    core.component(id.template, version).await.map_err(LoadError::Server)
 }
 
 /// The worker's identity and environment when it runs `version`.

@@ -4,11 +4,13 @@
 //! and after a crash the rows that follow are folded again. It holds no information of its own.
 
 pub(crate) mod call_state;
+mod process_ends;
 mod snapshot_state;
 
 pub(crate) use snapshot_state::{FinishedUpdate, PendingUpdate, RestorePoint, SnapshotState};
 
 use self::call_state::{CallState, PendingReply};
+use self::process_ends::ProcessEnds;
 use crate::storage::ports::{Seq, StoredProjection, WorkerNum};
 use golem_model::oplog::codec::Row;
 use golem_model::oplog::{
@@ -23,7 +25,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// The format version of a stored projection. One of another version is rebuilt from the log.
-const PROJECTION_VERSION: u8 = 5;
+const PROJECTION_VERSION: u8 = 6;
 
 /// The state of a worker, folded from its log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,6 +57,8 @@ pub(crate) struct WorkerProjection {
     pub(crate) attempts_failed: u32,
     /// Time of the next attempt.
     pub(crate) retry_at: Option<Timestamp>,
+    /// Attempts that ended with the process.
+    pub(crate) process_ends: ProcessEnds,
     /// Whether an operator interrupted the worker.
     pub(crate) interrupted: bool,
     /// Set when the worker has failed or exited.
@@ -169,6 +173,7 @@ impl WorkerProjection {
             waiting: None,
             attempts_failed: 0,
             retry_at: None,
+            process_ends: ProcessEnds::default(),
             interrupted: false,
             terminal: None,
             options: FailureOptions::default(),
@@ -203,6 +208,7 @@ impl WorkerProjection {
 
     fn apply_entry(&mut self, seq: Seq, index: OplogIndex, entry: &Entry, effects: &mut Vec<FoldEffect>) {
         self.oplog_end = index;
+        self.process_ends.apply_entry(seq, index, entry);
         match entry {
             Entry::Created { .. } | Entry::Activated { .. } => {}
             Entry::ProgramEnded { .. } => self.terminal = Some(TerminalState::Exited),
@@ -263,7 +269,10 @@ impl WorkerProjection {
                 self.retry_at = Some(*retry_at);
             }
             Entry::InvocationFailed { at: _, cause } => {
-                let failed = self.attempts_failed + 1;
+                let failed = match cause {
+                    FailureCause::ProcessEnded { times } => self.attempts_failed.saturating_add(*times),
+                    _ => self.attempts_failed + 1,
+                };
                 // A worker that continues without this invocation will run the queued calls, so only this caller gets
                 // the error.
                 if self.goes_on_without_invocation(cause) {
@@ -278,6 +287,7 @@ impl WorkerProjection {
                         TerminalState::Exited
                     }
                     FailureCause::Trap { .. }
+                    | FailureCause::ProcessEnded { .. }
                     | FailureCause::Diverged { .. }
                     | FailureCause::Discarded { .. } => TerminalState::Failed,
                 });
@@ -308,6 +318,7 @@ impl WorkerProjection {
             self.current = None;
             self.attempts_failed = 0;
             self.terminal = None;
+            self.process_ends.reset();
         }
         if self.loop_begun_at.is_some_and(|begun| begun >= from) {
             self.loop_begun_at = None;
@@ -359,17 +370,29 @@ impl WorkerProjection {
                 self.promises.remove(&promise.0);
                 self.stop_waiting_for(*promise);
             }
-            InboxEvent::Interrupted { at: _ } => self.interrupted = true,
-            InboxEvent::Resumed { at: _ } => self.interrupted = false,
+            InboxEvent::Interrupted { at: _ } => {
+                self.interrupted = true;
+                self.process_ends.stop();
+            }
+            InboxEvent::Resumed { at: _ } => {
+                self.interrupted = false;
+                self.process_ends.stop();
+            }
             // The ledger removes the projection itself.
             InboxEvent::Deleted { at: _ } => {}
             InboxEvent::Admin(AdminRequest::UpdateRequested { at, mode, to }) => {
                 self.snapshot_state.update = Some(PendingUpdate { at: *at, mode: *mode, to: *to });
+                if self.current.is_none() {
+                    self.process_ends.reset();
+                }
             }
             InboxEvent::Admin(AdminRequest::InvocationCancelled { at: _, key }) => {
                 if let Some(place) = self.queue.iter().position(|(_, queued)| queued.matches(key))
                     && let Some((started, key)) = self.queue.remove(place)
                 {
+                    if place == 0 && self.current.is_none() {
+                        self.process_ends.reset();
+                    }
                     self.queued_lines.remove(&started);
                     self.clear_ended_event_loop();
                     self.reply_cancelled(started, effects);
@@ -381,6 +404,7 @@ impl WorkerProjection {
                 }
             }
             InboxEvent::Call(call) => self.apply_call_event(seq, call),
+            InboxEvent::Process(event) => self.process_ends.apply_event(seq, event),
         }
     }
 
@@ -429,7 +453,9 @@ impl WorkerProjection {
         match cause {
             FailureCause::Discarded { .. } => true,
             FailureCause::Exited { .. } | FailureCause::ExitedWithStderr { .. } => false,
-            FailureCause::Trap { .. } | FailureCause::Diverged { .. } => self.rolls_back(),
+            FailureCause::Trap { .. } | FailureCause::ProcessEnded { .. } | FailureCause::Diverged { .. } => {
+                self.rolls_back()
+            }
         }
     }
 
@@ -438,12 +464,18 @@ impl WorkerProjection {
         self.options.on_failure == Some(OnFailure::Rollback)
     }
 
+    /// Whether the current invocation waits for something, or for its next attempt. One that was continued does not: a
+    /// promise or a timer has ended its wait, and its next entry will say so.
+    pub(crate) fn waits(&self) -> bool {
+        (self.waiting.is_some() || self.retry_at.is_some()) && !self.process_ends.is_under_way()
+    }
+
     /// Whether an instance could run something now.
     pub(crate) fn is_runnable(&self) -> bool {
         self.terminal.is_none()
             && !self.interrupted
-            && self.waiting.is_none()
-            && self.retry_at.is_none()
+            && !self.waits()
+            && self.process_ends.resume_at().is_none()
             && (self.current.is_some() || !self.queue.is_empty() || self.snapshot_state.update.is_some())
     }
 
@@ -460,7 +492,11 @@ impl WorkerProjection {
         if self.interrupted || self.terminal.is_some() {
             return None;
         }
-        self.retry_at.or_else(|| self.waiting.as_ref().and_then(|waiting| waiting.wake_at))
+        if self.process_ends.is_under_way() {
+            return None;
+        }
+        let delayed = self.process_ends.resume_at().or(self.retry_at);
+        delayed.or_else(|| self.waiting.as_ref().and_then(|waiting| waiting.wake_at))
     }
 
     /// The worker's status as REST shows it, judged by the log alone.
@@ -470,6 +506,8 @@ impl WorkerProjection {
             (Some(TerminalState::Exited), _) => WorkerStatus::Exited,
             (None, None) if self.queue.is_empty() => WorkerStatus::Idle,
             (None, _) if self.interrupted => WorkerStatus::Interrupted,
+            (None, _) if self.process_ends.resume_at().is_some() => WorkerStatus::Retrying,
+            (None, _) if self.process_ends.is_under_way() => WorkerStatus::Running,
             (None, _) if self.retry_at.is_some() => WorkerStatus::Retrying,
             (None, _) if self.waiting.is_some() => WorkerStatus::Suspended,
             (None, _) => WorkerStatus::Running,

@@ -20,6 +20,8 @@ pub struct ExecutorSettings {
     pub heads_cached_max: usize,
     /// Bytes of the log that a replay reads at a time. Two such pages are in memory for each worker that is replayed.
     pub replay_page_bytes: usize,
+    /// Attempts of an invocation that may end with the process, without progress of the worker, before it fails.
+    pub process_ends_max: u32,
     /// The retry policy after a failed attempt.
     pub retry: RetryPolicy,
     /// When a worker that exports `save` and `load` is saved.
@@ -50,6 +52,7 @@ impl Default for ExecutorSettings {
             idle_after: Duration::from_mins(10),
             heads_cached_max: 50_000,
             replay_page_bytes: 256 << 10,
+            process_ends_max: 10,
             retry: RetryPolicy::default(),
             snapshots: SnapshotPolicy::default(),
         }

@@ -77,6 +77,7 @@ impl Executor {
         self.core.residents.close();
         self.core.tasks.close();
         self.core.tasks.wait().await;
+        self.core.record_all_stopped();
         self.core.lock().closing = true;
         self.core.commit_needed.notify_one();
         self.core.committer.close();

@@ -207,10 +207,14 @@ async fn rehearse(
         Ok(acquired) => acquired,
         Err(error) => return load_error_outcome(error),
     };
-    let component = match load::load_component(core, projection, to).await {
+    let component = match load::load_component(core, &projection.id, to).await {
         Ok(component) => component,
         Err(error) => return load_error_outcome(error),
     };
+    let continued = core.record_continued(&mut core.lock(), worker);
+    if let Some(continued) = continued {
+        core.wait_until_durable(continued).await?;
+    }
     let init = load::worker_init(core, projection, to);
     let loader = Loader {
         core,
@@ -263,7 +267,7 @@ async fn update_manually(
     to: u32,
     resident: &mut Option<ResidentInstance>,
 ) -> Result<UpdateAttempt, ExecutorError> {
-    let component = match load::load_component(core, projection, to).await {
+    let component = match load::load_component(core, &projection.id, to).await {
         Ok(component) => component,
         Err(error) => return load_error_outcome(error),
     };

@@ -16,6 +16,7 @@ use super::ledger::{LedgerEvent, StepOutcome};
 use super::load::{self, LoadError};
 use super::panics;
 use super::position::Position;
+use super::process_ends::Readiness;
 use super::projection::{TerminalState, WorkerProjection};
 use super::retry::jitter;
 use super::scheduler::{TimerEvent, TimerId, TimerReason};
@@ -207,49 +208,76 @@ fn next_work(
     worker: WorkerNum,
     resident: &mut Option<ResidentInstance>,
 ) -> Work {
+    loop {
+        // `None` if work has failed before it began, so this ends.
+        if let Some(work) = try_next_work(core, state, worker, resident) {
+            return work;
+        }
+    }
+}
+
+fn try_next_work(
+    core: &Arc<Core>,
+    state: &mut State,
+    worker: WorkerNum,
+    resident: &mut Option<ResidentInstance>,
+) -> Option<Work> {
     let stopping = state.stopping || matches!(state.health, StoreHealth::Down(_));
     let Some(projection) = state.ledger.projection(worker).filter(|_| !stopping) else {
         // The worker was deleted or the executor stops, so the slot is not needed any more.
         if let Some(slot) = state.slots.get_mut(&worker) {
             slot.has_task = false;
         }
-        return Work::Idle;
+        return Some(Work::Idle);
     };
     let terminal = projection.terminal;
     let (interrupted, begun) = (projection.interrupted, projection.current.clone());
-    let waits = projection.waiting.is_some() || projection.retry_at.is_some();
+    let waits = projection.waits();
     let update = projection.snapshot_state.update.is_some();
     let (range, policy) = ((projection.begins_after, projection.oplog_end), &core.settings.snapshots);
     let due = |idle| projection.snapshot_state.snapshot_is_due(range, idle, policy);
     let (due, overdue) = (due(true), due(false));
-    let Some(slot) = state.slots.get_mut(&worker) else { return Work::Idle };
+    let Some(slot) = state.slots.get_mut(&worker) else { return Some(Work::Idle) };
     let woken = std::mem::take(&mut slot.woken);
     if let Some(terminal) = terminal {
         reply_terminal_to_all(core, state, worker, terminal);
         finish_task(state, worker);
-        return Work::Idle;
+        return Some(Work::Idle);
     }
     if interrupted {
         Core::reply_interrupted(state, worker);
     }
     if interrupted || (begun.is_some() && waits && !woken) {
         finish_task(state, worker);
-        return Work::Idle;
+        return Some(Work::Idle);
     }
-    let Some(slot) = state.slots.get_mut(&worker) else { return Work::Idle };
+    let Some(slot) = state.slots.get(&worker) else { return Some(Work::Idle) };
+    let next = slot.current.as_ref().or_else(|| slot.pending.front());
+    let accepted_earlier = next.and_then(|next| next.accepted_row).is_some_and(|row| row <= core.began_after);
+    if begun.is_some() || (slot.current.is_none() && update) || accepted_earlier {
+        match core.check_process_ends(state, worker) {
+            Readiness::Ready => {}
+            Readiness::Later => {
+                finish_task(state, worker);
+                return Some(Work::Idle);
+            }
+            Readiness::Failed => return None,
+        }
+    }
+    let Some(slot) = state.slots.get_mut(&worker) else { return Some(Work::Idle) };
     if let Some(begun) = begun {
         slot.current.get_or_insert_with(|| PendingInvocation::from_log(begun.key.0, None));
         take_instance(state, worker, resident);
-        return Work::Resume;
+        return Some(Work::Resume);
     }
     if slot.current.is_none() && update {
         take_instance(state, worker, resident);
-        return Work::Update;
+        return Some(Work::Update);
     }
     let saves = slot.current.is_none() && (overdue || (due && slot.pending.is_empty()));
     if saves && resident.as_ref().is_some_and(|resident| resident.instance.can_save()) {
         take_instance(state, worker, resident);
-        return Work::Snapshot;
+        return Some(Work::Snapshot);
     }
     if slot.current.is_none() {
         slot.current = slot.pending.pop_front();
@@ -258,14 +286,14 @@ fn next_work(
         let (invocation, key, accepted_row) =
             (current.invocation.clone(), current.key.clone(), current.accepted_row);
         take_instance(state, worker, resident);
-        return Work::Begin { invocation, key, accepted_row };
+        return Some(Work::Begin { invocation, key, accepted_row });
     }
     core.forget_server_errors(state, worker);
     if let Some(parked) = resident.take() {
         *resident = core.park_idle(state, worker, parked);
     }
     finish_task(state, worker);
-    Work::Idle
+    Some(Work::Idle)
 }
 
 /// Marks the task as ended.
@@ -560,7 +588,7 @@ fn record_failed_attempt(
 
 /// Records that the invocation failed and is not retried. The worker fails with it, unless its failure options roll the
 /// invocation back.
-fn record_failure(core: &Arc<Core>, state: &mut State, worker: WorkerNum, cause: FailureCause) {
+pub(crate) fn record_failure(core: &Arc<Core>, state: &mut State, worker: WorkerNum, cause: FailureCause) {
     ExecutorMetrics::add(&core.metrics.invocations, 1);
     ExecutorMetrics::add(&core.metrics.invocations_failed, 1);
     let at = core.clock.now();
@@ -606,6 +634,7 @@ fn abandon_work(core: &Arc<Core>, state: &mut State, worker: WorkerNum, error: &
     // An invocation that has begun is in the projection and is resumed from the log. If it were queued again, it would
     // run a second time.
     let begun = state.ledger.projection(worker).is_some_and(|projection| projection.current.is_some());
+    core.record_stopped(state, worker);
     // The error may describe what the worker's rows say, so it is answered when they are durable.
     let last = state.ledger.projection(worker).map(|projection| Seq(projection.last_row));
     let Some(slot) = state.slots.get_mut(&worker) else { return Flow::Stop };

@@ -1,10 +1,12 @@
 //! Failure handling: retry policies, recover, on-failure = rollback; and the effect of each request in each status.
 
+use crate::updates::metric;
 use crate::workers::{admin_request, send_in_background, until_status};
 use crate::{TestNode, call, send, upload};
 use golem_tests::guests::{self, SLEEP, SLEEPS};
 use golem_tests::http::Request;
 use golem_tests::rest::{Api, Part, multipart, result_of, worker_path};
+use golem_tests::wait;
 use serde_json::{Value, json};
 
 fn api_function(function: &str) -> String {
@@ -307,5 +309,49 @@ async fn a_retry_policy_set_by_the_worker_takes_precedence() {
     api.ok(admin_request(&template, "w", "recover")).await;
     let in_force = api.invoke(&template, "w", "golem:policies/api/in-force", &json!([])).await;
     assert_eq!(in_force, json!([[7, 20, 20], [40, 1, 1]]));
+    node.stop().await;
+}
+
+/// A worker that ends the server's process in each attempt, here by SIGKILL, does not end it forever.
+#[tokio::test]
+async fn an_invocation_with_which_the_server_ends_again_and_again_fails() {
+    let mut node = TestNode::with(|options| options.set("workers.process_ends_max=3")).await;
+    let mut api = node.api();
+    let template = upload(&mut api, "failures").await;
+    assert_eq!(api.invoke(&template, "w", &api_function("increment"), &json!([])).await, json!(1));
+    let spin = |kind: fn(&str, &str, &str, &Value, &str) -> Request| {
+        kind(&template, "w", &api_function("spin"), &json!([]), "spin")
+    };
+    api.ok(spin(send)).await;
+    let mut starts = 0;
+    while api.status(&template, "w").await != "Failed" {
+        assert!(starts < 10, "the invocation does not fail");
+        starts += 1;
+        node = node.crash().await;
+        api = node.api();
+        wait::until("an attempt begins, or the invocation has failed", || {
+            let (mut api, template) = (Api::new(api.address(), api.token()), template.clone());
+            async move {
+                let begun = metric(&mut api, "golem_worker_activations_total").await > 0;
+                (begun || api.status(&template, "w").await == "Failed").then_some(())
+            }
+        })
+        .await;
+    }
+    // The first attempt recorded that it began; three more did not get further.
+    assert_eq!(starts, 4);
+    assert_eq!(api.metadata(&template, "w").await["retryCount"], json!(3));
+    let failed = api.call(spin(call)).await;
+    assert_eq!(failed.status, 500, "{}", failed.text());
+    let text = "the process ended 3 times while this invocation ran";
+    assert!(failed.text().contains(text), "{}", failed.text());
+    let oplog = api.ok(Request::get(worker_path(&template, "w", "oplog"))).await.json();
+    let last = oplog["entries"].as_array().unwrap().last().unwrap();
+    assert_eq!((&last["kind"], &last["text"]), (&json!("invocation-failed"), &json!(text)));
+
+    // The other workers run meanwhile, and this one does after a recovery.
+    assert_eq!(api.invoke(&template, "v", &api_function("increment"), &json!([])).await, json!(1));
+    api.ok(admin_request(&template, "w", "recover")).await;
+    assert_eq!(api.invoke(&template, "w", &api_function("get"), &json!([])).await, json!(1));
     node.stop().await;
 }

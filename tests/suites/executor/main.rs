@@ -7,6 +7,7 @@
 //! | `interrupts` | interrupts and simulated crashes at every stage |
 //! | `reads` | answers rest on what is durable |
 //! | `wakes` | timers, promises and restarts wake workers |
+//! | `process_ends` | attempts that end with the process |
 //! | `failures` | failed commits, panics, and logs on which two parts disagree |
 //!
 //! The suite uses internal crates, because a test controls the clock and the store and injects faults into the ports.
@@ -16,6 +17,7 @@
 mod failures;
 mod interrupts;
 mod node;
+mod process_ends;
 mod progress;
 mod reads;
 mod timers;

@@ -278,6 +278,13 @@ impl Node {
         next
     }
 
+    /// Shuts the executor down, and starts another one.
+    pub(crate) async fn restart(self) -> Self {
+        let Self { executor, clock, metrics: _, store, services, settings, folder } = self;
+        executor.shutdown().await;
+        Self::on(Arc::new(store.snapshot()), clock, services, settings, folder).await
+    }
+
     pub(crate) fn templates(&self, templates: Templates) {
         self.services.templates.send_replace(templates);
     }

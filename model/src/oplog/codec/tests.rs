@@ -3,7 +3,7 @@
 use super::*;
 use crate::limits::VALUE_DEPTH_MAX;
 use crate::oplog::{AdminRequest, LifecycleEvent, SavedState, SnapshotImage, UpdateMode};
-use crate::oplog::{CallEvent, ReplyTo};
+use crate::oplog::{CallEvent, ProcessEvent, ReplyTo};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -100,6 +100,7 @@ fn entry_strategy() -> impl Strategy<Value = Entry> {
         (index(), any::<String>(), any::<String>()).prop_map(|(index, recorded, requested)| {
             FailureCause::Diverged { index, recorded, requested }
         }),
+        any::<u32>().prop_map(|times| FailureCause::ProcessEnded { times }),
         any::<String>().prop_map(|details| FailureCause::Discarded { details }),
     ];
     let created = (
@@ -217,6 +218,11 @@ fn inbox_event_strategy() -> impl Strategy<Value = InboxEvent> {
         time().prop_map(|at| InboxEvent::Resumed { at }),
         time().prop_map(|at| InboxEvent::Deleted { at }),
         call_event_strategy().prop_map(InboxEvent::Call),
+        (time(), time(), 0..3_u8).prop_map(|(at, resume_at, kind)| InboxEvent::Process(match kind {
+            0 => ProcessEvent::Continued { at },
+            1 => ProcessEvent::Stopped { at },
+            _ => ProcessEvent::Ended { at, resume_at },
+        })),
         (time(), key())
             .prop_map(|(at, key)| InboxEvent::Admin(AdminRequest::InvocationCancelled { at, key })),
         (time(), mode(), any::<u32>())

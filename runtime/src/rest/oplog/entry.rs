@@ -284,6 +284,7 @@ fn cause_text(cause: &FailureCause) -> String {
     match cause {
         FailureCause::Trap { details } => details.clone(),
         FailureCause::Discarded { details } => format!("discarded: {details}"),
+        FailureCause::ProcessEnded { times } => FailureCause::process_ended_text(*times),
         FailureCause::Exited { code } => format!("the program called exit with code {code}"),
         FailureCause::ExitedWithStderr { code, stderr } => {
             format!("the program exited with code {code}\nstandard error:\n{stderr}")
