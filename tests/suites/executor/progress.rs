@@ -132,6 +132,8 @@ async fn invocations_behind_one_that_meets_an_error_are_retried() {
 #[tokio::test(flavor = "multi_thread")]
 async fn work_that_meets_errors_of_the_server_is_retried_with_growing_delays() {
     let node = Node::start().await;
+    // The search of the start would wake the worker as well.
+    node.until_woken().await;
     let worker = node.create("w").await;
     node.templates(Templates::Broken("it cannot be compiled"));
     let before = node.component_requests();
