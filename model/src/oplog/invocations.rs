@@ -2,7 +2,7 @@
 
 use super::CallEvent;
 use super::{FailureCause, InboxEvent, InvocationSource};
-use crate::{Convention, Invocation};
+use crate::{Convention, IdempotencyKey, Invocation};
 use std::sync::Arc;
 
 impl InvocationSource {
@@ -32,6 +32,25 @@ impl InboxEvent {
             Self::Program { at: _, key, function, convention, input } => {
                 Some(Invocation::for_program(key, function, convention, input))
             }
+            Self::PromiseCompleted { .. }
+            | Self::PromiseDeleted { .. }
+            | Self::Interrupted { .. }
+            | Self::Resumed { .. }
+            | Self::Deleted { .. }
+            | Self::Admin(_)
+            | Self::Process(_)
+            | Self::Call(
+                CallEvent::DelayElapsed { .. } | CallEvent::Cancelled { .. } | CallEvent::Answered { .. },
+            ) => None,
+        }
+    }
+
+    /// The key of the invocation that the event enqueues, if it enqueues one.
+    pub fn key(&self) -> Option<&IdempotencyKey> {
+        match self {
+            Self::Invocation { key, .. }
+            | Self::Program { key, .. }
+            | Self::Call(CallEvent::Queued { key, .. }) => Some(key),
             Self::PromiseCompleted { .. }
             | Self::PromiseDeleted { .. }
             | Self::Interrupted { .. }

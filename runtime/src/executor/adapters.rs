@@ -8,7 +8,10 @@ mod shared_access;
 
 use super::authorization::{PromiseAccess, PromiseUse};
 use super::core::{Core, OnDurable};
-use super::ledger::{ActivationId, HostCallContext, LedgerEvent, PromiseOperation, StepError, StepOutcome};
+use super::ledger::{
+    ActivationId, EncodedEntries, EncodedEvent, HostCallContext, LedgerEvent, PromiseOperation, StepError,
+    StepOutcome,
+};
 use super::panics::StateGuard;
 use super::position::Position;
 use super::projection::PromiseSlot;
@@ -69,6 +72,12 @@ impl ActivationAdapter {
         if state.generation == self.generation { Ok(state) } else { Err(PortError::Discarded) }
     }
 
+    /// The context of a host call. Encodes the buffered entries, so this is called without the lock.
+    pub(super) fn context(&self, first: OplogIndex, entries: Vec<Entry>, call: HostCall) -> HostCallContext {
+        let buffered = EncodedEntries::new(first, entries);
+        HostCallContext { worker: self.worker, activation: self.activation, buffered, call }
+    }
+
     pub(super) fn track_row(&self, outcome: &StepOutcome) {
         if let StepOutcome::Appended(seq)
         | StepOutcome::Promise(_, seq)
@@ -91,7 +100,7 @@ impl ActivationAdapter {
             PromiseOperation::Complete(_) => PromiseAccess::Complete,
             PromiseOperation::Delete => PromiseAccess::Delete,
         };
-        let mut work = Some((entries, call, operation));
+        let mut work = Some((self.context(first, entries, call), operation));
         loop {
             let found = self.core.locate(&promise.worker).await.map_err(port_error)?;
             let located = found.as_ref().map(|found| found.worker);
@@ -100,9 +109,7 @@ impl ActivationAdapter {
             if state.ledger.worker_num(&promise.worker) != located {
                 continue;
             }
-            let Some((entries, call, operation)) = work.take() else { return Err(PortError::Discarded) };
-            let context =
-                HostCallContext { worker: self.worker, activation: self.activation, first, entries, call };
+            let Some((context, operation)) = work.take() else { return Err(PortError::Discarded) };
             // Without permission, the step gets no owner, so it records the answer for an unknown promise.
             let owner = located.filter(|owner| {
                 PromiseUse::between(&state, self.worker, access, *owner)
@@ -129,7 +136,8 @@ impl ActivationAdapter {
 #[async_trait]
 impl Oplog for ActivationAdapter {
     fn append(&self, first: OplogIndex, entries: Vec<Entry>) -> Result<(), PortError> {
-        let event = LedgerEvent::Append { worker: self.worker, activation: self.activation, first, entries };
+        let entries = EncodedEntries::new(first, entries);
+        let event = LedgerEvent::Append { worker: self.worker, activation: self.activation, entries };
         let mut state = self.lock()?;
         let outcome = self.core.step(&mut state, event).map_err(step_port_error)?;
         drop(state);
@@ -234,7 +242,9 @@ impl Promises for ActivationAdapter {
         promise: &PromiseId,
         data: Vec<u8>,
     ) -> Result<PromiseCompletion, PortError> {
-        self.change_promise(first, entries, call, promise, PromiseOperation::Complete(data)).await
+        let completion = EncodedEvent::completion(self.core.clock.now(), promise.index, data);
+        let operation = PromiseOperation::Complete(completion);
+        self.change_promise(first, entries, call, promise, operation).await
     }
 
     async fn delete(
@@ -338,6 +348,7 @@ pub(super) fn step_port_error(error: StepError) -> PortError {
         ledger::StepError::StaleActivation
         | ledger::StepError::UnknownWorker
         | ledger::StepError::WorkerExists(_)
+        | ledger::StepError::NoEntries
         | ledger::StepError::CacheMiss => PortError::Discarded,
     }
 }

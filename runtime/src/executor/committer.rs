@@ -10,7 +10,7 @@
 
 use super::core::{Core, OnDurable, State, StoreHealth, with_causes};
 use super::error::{ExecutorError, StartError};
-use super::ledger::Ledger;
+use super::ledger::{BatchDraft, Ledger};
 use super::panics::Failure;
 use super::startup;
 use crate::storage::ports::{Batch, Store, StoreError};
@@ -52,7 +52,7 @@ pub(super) async fn commit_until_failure(core: &Arc<Core>) -> Option<Failure> {
     let mut more_to_tidy = true;
     loop {
         let batch = match next_work(core).await {
-            Work::Commit(batch) => batch,
+            Work::Commit(draft) => draft.encode(),
             Work::Maintain if more_to_tidy => {
                 core.block(|| more_to_tidy = run_store_maintenance(core)).await;
                 continue;
@@ -78,7 +78,7 @@ pub(super) async fn commit_until_failure(core: &Arc<Core>) -> Option<Failure> {
 
 /// What the committer does next.
 enum Work {
-    Commit(Batch),
+    Commit(BatchDraft),
     /// Nothing was appended for a while, and everything is written.
     Maintain,
     Failed(Failure),

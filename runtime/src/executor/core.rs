@@ -1,8 +1,12 @@
 //! The node's one lock, and the operations that every part of the executor performs under it.
 //!
-//! Code that holds the lock neither waits nor reads the store. An operation that needs something from the store begins a
-//! read under the lock, reads the store without it, and takes the lock again. What the ledger holds then overrides what
-//! was read (`ledger/store_reads.rs`).
+//! Code that holds the lock neither waits nor reads the store. Large rows are encoded before the lock is taken
+//! (`ledger/encoded.rs`), projections after it is released (`ledger/flush.rs`), and many keys are looked up in chunks
+//! (`ledger/shared_values.rs`). Encoded under the lock are only calls between workers and their answers, which have a
+//! bound of their own.
+//!
+//! An operation that needs something from the store begins a read under the lock, reads the store without it, and takes
+//! the lock again. What the ledger holds then overrides what was read (`ledger/store_reads.rs`).
 
 use super::error::ExecutorError;
 use super::ledger::store_reads::StoreRead;
@@ -43,7 +47,7 @@ pub(crate) type Waiter = oneshot::Sender<Reply>;
 #[derive(Debug)]
 pub(crate) struct PendingInvocation {
     /// The invocation. `None` after a restart, when only the row of its inbox event is known.
-    pub(crate) invocation: Option<Invocation>,
+    pub(crate) invocation: Option<Arc<Invocation>>,
     /// The invocation's key as text.
     pub(crate) key: String,
     /// The row of its inbox event, if it was accepted durably.
@@ -58,7 +62,7 @@ pub(crate) struct PendingInvocation {
 
 impl PendingInvocation {
     /// An invocation that was admitted now and has no row.
-    pub(crate) fn admitted(invocation: Invocation, accept_by: Duration) -> Self {
+    pub(crate) fn admitted(invocation: Arc<Invocation>, accept_by: Duration) -> Self {
         let key = invocation.key.as_str().to_owned();
         Self {
             invocation: Some(invocation),

@@ -1,7 +1,7 @@
 //! Admitting invocations: keys, queues, replies.
 
 use super::core::{Core, LocatedWorker, OnDurable, PendingInvocation, Reply, State, WorkerSlot};
-use super::ledger::{KeyRecord, LedgerEvent, StepError};
+use super::ledger::{EncodedEvent, KeyRecord, LedgerEvent, StepError};
 use super::position::Position;
 use super::progress::acceptance_due;
 use super::projection::{TerminalState, WorkerProjection};
@@ -119,6 +119,12 @@ impl Executor {
         mode: ReplyMode,
     ) -> Result<AdmissionResult, ExecutorError> {
         let core = &self.core;
+        let invocation = Arc::new(invocation);
+        // Encoded without the lock.
+        let mut accepted = match mode {
+            ReplyMode::Await => None,
+            ReplyMode::Enqueue => Some(EncodedEvent::new(invocation.to_inbox_event(core.clock.now()))),
+        };
         // Set after the store had no record of the worker's key. As long as this exists, the ledger keeps new records.
         let mut checked: Option<LocatedWorker> = None;
         loop {
@@ -130,8 +136,14 @@ impl Executor {
                 let store_checked = checked
                     .as_ref()
                     .is_some_and(|checked| checked.worker == worker && checked.is_current(&state));
-                let admission =
-                    core.admit_invocation_locked(&mut state, worker, id, &invocation, mode, store_checked);
+                let admission = core.admit_invocation_locked(
+                    &mut state,
+                    worker,
+                    id,
+                    &invocation,
+                    &mut accepted,
+                    store_checked,
+                );
                 let admission = admission.map_err(|error| (error, state.worker_position(worker)));
                 (admission, state.last_position())
             };
@@ -188,10 +200,11 @@ impl Core {
         state: &mut State,
         worker: WorkerNum,
         id: &WorkerId,
-        invocation: &Invocation,
-        mode: ReplyMode,
+        invocation: &Arc<Invocation>,
+        accepted: &mut Option<EncodedEvent>,
         store_checked: bool,
     ) -> Result<AdmissionAttempt, ExecutorError> {
+        let mode = if accepted.is_some() { ReplyMode::Enqueue } else { ReplyMode::Await };
         if state.ledger.projection(worker).is_none() {
             return Ok(AdmissionAttempt::Retry);
         }
@@ -230,8 +243,8 @@ impl Core {
         }
         let due = acceptance_due(self.clock.elapsed(), self.settings.progress);
         let mut pending = PendingInvocation::admitted(invocation.clone(), due);
-        let admission = match mode {
-            ReplyMode::Await => {
+        let admission = match accepted.take() {
+            None => {
                 let (tx, reply) = oneshot::channel();
                 pending.waiters.push(tx);
                 if state.acceptances.push(due, worker) {
@@ -239,13 +252,12 @@ impl Core {
                 }
                 AdmissionAttempt::Waiting(reply)
             }
-            ReplyMode::Enqueue => {
-                let event = invocation.to_inbox_event(self.clock.now());
+            Some(event) => {
                 // The slot must exist before the inbox event is folded. A slot that is created afterwards would contain
                 // the invocation already, and it would be queued twice.
                 Self::slot(state, worker);
                 match self
-                    .step(state, LedgerEvent::Inbox { worker, event })
+                    .step(state, LedgerEvent::Accept { worker, event })
                     .map_err(|error| internal(&error))?
                 {
                     super::ledger::StepOutcome::Appended(seq) => {

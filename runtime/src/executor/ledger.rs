@@ -16,23 +16,28 @@
 pub(crate) mod call_delivery;
 mod counts;
 mod deleted_names;
+mod encoded;
 mod flush;
 mod name_index;
+mod promises;
 pub(crate) mod shared_values;
 pub(crate) mod store_reads;
 mod waits;
 
 pub(crate) use counts::WorkerCounts;
+pub(crate) use encoded::{EncodedEntries, EncodedEvent};
+pub(crate) use flush::BatchDraft;
 
 use self::call_delivery::{CallRequest, CancelRequest};
 use self::deleted_names::DeletedNames;
+use self::encoded::{EncodedRow, InvocationDigest};
 use self::name_index::NameIndex;
 use super::projection::call_state::PendingReply;
 use super::projection::{FoldEffect, PromiseSlot, WorkerProjection};
 use crate::storage::ports::{
     DeletedName, DerivedPosition, IdempotencyRow, LogRow, RemovedWorker, Seq, StorePosition, WorkerNum,
 };
-use golem_model::oplog::codec::{self, Row};
+use golem_model::oplog::codec::Row;
 use golem_model::oplog::{Entry, HostCall, InboxEvent};
 use golem_model::promise::PromiseCompletion;
 use golem_model::shared::SharedWrite;
@@ -62,10 +67,12 @@ pub(crate) enum LedgerEvent {
     CreateWorker(NewWorker),
     /// Starts a new activation of the worker. The activation before it may not append any more.
     Activate { worker: WorkerNum },
-    /// An activation appends entries, of which the first has index `first`.
-    Append { worker: WorkerNum, activation: ActivationId, first: OplogIndex, entries: Vec<Entry> },
-    /// An inbox event for the worker.
+    /// An activation appends entries.
+    Append { worker: WorkerNum, activation: ActivationId, entries: EncodedEntries },
+    /// A small inbox event for the worker.
     Inbox { worker: WorkerNum, event: InboxEvent },
+    /// The inbox event that accepts an invocation.
+    Accept { worker: WorkerNum, event: EncodedEvent },
     /// Completes or deletes a promise of `owner`, requested from outside (`context` is `None`) or by a worker's host
     /// call.
     Promise {
@@ -98,18 +105,18 @@ pub(crate) struct NewWorker {
 /// An operation on a promise.
 #[derive(Debug)]
 pub(crate) enum PromiseOperation {
-    Complete(Vec<u8>),
+    /// With this completion, if the promise is pending.
+    Complete(EncodedEvent),
     Delete,
 }
 
 /// The host call that causes an event: the worker and activation that make it, the entries that the activation has
-/// buffered before the call (the first has index `first`), and the call, which is recorded with its response.
+/// buffered before the call, and the call, which is recorded with its response.
 #[derive(Debug)]
 pub(crate) struct HostCallContext {
     pub(crate) worker: WorkerNum,
     pub(crate) activation: ActivationId,
-    pub(crate) first: OplogIndex,
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) buffered: EncodedEntries,
     pub(crate) call: HostCall,
 }
 
@@ -138,6 +145,8 @@ pub(crate) enum StepError {
     StaleActivation,
     #[error("a value must be read from the store first")]
     CacheMiss,
+    #[error("there are no entries to append")]
+    NoEntries,
 }
 
 /// What the caller of the ledger must do after an event.
@@ -165,12 +174,13 @@ pub(crate) struct KeyRecord {
     /// The row with its outcome.
     pub(crate) outcome: Option<Seq>,
     /// Its function and digest, if it was recorded in this process. Otherwise the row `started` must be read.
-    pub(crate) invocation: Option<(Arc<str>, [u8; 32])>,
+    pub(crate) invocation: Option<InvocationDigest>,
 }
 
 #[derive(Debug)]
 struct CachedProjection {
-    projection: WorkerProjection,
+    /// Shared with the load of an instance and with a flush that is being encoded. A change makes a copy meanwhile.
+    projection: Arc<WorkerProjection>,
     activation: Option<ActivationId>,
     /// The first row that is not folded into the stored projection.
     dirty_since: Option<Seq>,
@@ -307,7 +317,12 @@ impl Ledger {
     }
 
     pub(crate) fn projection(&self, worker: WorkerNum) -> Option<&WorkerProjection> {
-        self.projections.get(&worker).map(|cached| &cached.projection)
+        self.projections.get(&worker).map(|cached| &*cached.projection)
+    }
+
+    /// The worker's projection as it is now, for use without the lock.
+    pub(crate) fn shared_projection(&self, worker: WorkerNum) -> Option<Arc<WorkerProjection>> {
+        self.projections.get(&worker).map(|cached| cached.projection.clone())
     }
 
     /// Workers in memory that can run now, or that wait for promises of other workers, in order of their numbers.
@@ -382,7 +397,7 @@ impl Ledger {
         self.projections.insert(
             worker,
             CachedProjection {
-                projection,
+                projection: Arc::new(projection),
                 activation: None,
                 dirty_since: None,
                 unwritten_keys: Vec::new(),
@@ -418,7 +433,7 @@ impl Ledger {
             self.counts.add(&projection.id);
             self.insert(projection, false);
         }
-        self.fold_row(worker, row.seq, body);
+        self.fold_row(worker, row.seq, body, &encoded::digests(body));
         // The replies were appended in the same commit, so their rows follow in the log.
         self.pending_replies.clear();
         Ok(())
@@ -439,15 +454,20 @@ impl Ledger {
                     Some(activation);
                 Ok(StepOutcome::Activated(activation))
             }
-            LedgerEvent::Append { worker, activation, first, entries } => {
-                self.check_activation(worker, activation, first)?;
-                Ok(StepOutcome::Appended(self.append_row(worker, &Row::Entries { first, entries })))
+            LedgerEvent::Append { worker, activation, entries } => {
+                self.check_activation(worker, activation, entries.first())?;
+                let row = entries.into_row().ok_or(StepError::NoEntries)?;
+                Ok(StepOutcome::Appended(self.append_encoded(worker, row)))
+            }
+            LedgerEvent::Accept { worker, event } => {
+                self.projections.get(&worker).ok_or(StepError::UnknownWorker)?;
+                Ok(StepOutcome::Appended(self.append_encoded(worker, event.into_row())))
             }
             LedgerEvent::Inbox { worker, event } => {
                 self.projections.get(&worker).ok_or(StepError::UnknownWorker)?;
                 let deleted = matches!(event, InboxEvent::Deleted { .. });
                 let deletion_replies = if deleted { self.deletion_replies(worker) } else { Vec::new() };
-                let seq = self.append_row(worker, &Row::InboxEvent(event));
+                let seq = self.append_row(worker, Row::InboxEvent(event));
                 if deleted {
                     self.remove_worker(worker, seq);
                     self.deliver_replies(now, deletion_replies);
@@ -482,7 +502,7 @@ impl Ledger {
         self.insert(projection, false);
         let configured = (!options.is_empty()).then_some(Entry::Configured { at, options });
         let entries = std::iter::once(entry).chain(configured).collect();
-        self.append_row(worker, &Row::Entries { first, entries });
+        self.append_row(worker, Row::Entries { first, entries });
         Ok(StepOutcome::Created(worker))
     }
 
@@ -497,71 +517,21 @@ impl Ledger {
         if current { Ok(()) } else { Err(StepError::StaleActivation) }
     }
 
-    fn apply_promise(
-        &mut self,
-        now: Timestamp,
-        owner: Option<WorkerNum>,
-        promise: &PromiseId,
-        operation: PromiseOperation,
-        context: Option<HostCallContext>,
-    ) -> Result<StepOutcome, StepError> {
-        let mut record = None;
-        if let Some(HostCallContext { worker, activation, first, entries, call }) = context {
-            self.check_activation(worker, activation, first)?;
-            record = Some((worker, first.plus(entries.len() as u64), call));
-            // The buffered entries come first: they may contain the creation of this very promise.
-            if !entries.is_empty() {
-                self.append_row(worker, &Row::Entries { first, entries });
-            }
-        }
-        let slot = owner
-            .and_then(|owner| self.projections.get(&owner))
-            .filter(|cached| cached.projection.id == promise.worker)
-            .and_then(|cached| cached.projection.promises.get(&promise.index.0))
-            .copied();
-        let event = match (slot, operation) {
-            (Some(PromiseSlot::Pending), PromiseOperation::Complete(data)) => {
-                Some(InboxEvent::PromiseCompleted { at: now, promise: promise.index, data })
-            }
-            (Some(_), PromiseOperation::Delete) => {
-                Some(InboxEvent::PromiseDeleted { at: now, promise: promise.index })
-            }
-            (Some(PromiseSlot::Completed(_)), PromiseOperation::Complete(_)) | (None, _) => None,
-        };
-        let completion = match (slot, &event) {
-            (None, _) => PromiseCompletion::Unknown,
-            (Some(_), Some(_)) => PromiseCompletion::Completed,
-            (Some(_), None) => PromiseCompletion::AlreadyCompleted,
-        };
-        let mut seq = self.last_seq;
-        if let (Some(owner), Some(event)) = (owner, event) {
-            // An interrupted worker continues when the promise that it waits for is completed (reference §1.2).
-            if self
-                .projections
-                .get(&owner)
-                .is_some_and(|cached| cached.projection.interrupted && cached.projection.waits_for(promise))
-            {
-                self.append_row(owner, &Row::InboxEvent(InboxEvent::Resumed { at: now }));
-            }
-            seq = self.append_row(owner, &Row::InboxEvent(event));
-            for waiter in self.promise_waiters.of(promise) {
-                self.actions.push(LedgerAction::Wake(waiter));
-            }
-        }
-        if let Some((worker, first, call)) = record {
-            let answer = match completion {
-                PromiseCompletion::Completed => 1,
-                PromiseCompletion::AlreadyCompleted => 0,
-                PromiseCompletion::Unknown => 2,
-            };
-            let entry = Entry::HostCall { call, response: vec![answer] };
-            seq = self.append_row(worker, &Row::Entries { first, entries: vec![entry] });
-        }
-        Ok(StepOutcome::Promise(completion, seq))
+    /// Appends a small row for a worker in memory and folds it.
+    fn append_row(&mut self, worker: WorkerNum, row: Row) -> Seq {
+        self.append_encoded(worker, EncodedRow::new(row))
     }
 
-    /// Appends a row for a worker in memory and folds it.
-    fn append_row(&mut self, worker: WorkerNum, row: &Row) -> Seq {
+    /// Appends the entries that an activation has buffered, if there are any.
+    fn append_buffered(&mut self, worker: WorkerNum, buffered: EncodedEntries) {
+        if let Some(row) = buffered.into_row() {
+            self.append_encoded(worker, row);
+        }
+    }
+
+    /// Appends a row with its encoding for a worker in memory and folds it.
+    fn append_encoded(&mut self, worker: WorkerNum, row: EncodedRow) -> Seq {
+        let EncodedRow { row, body, invocations } = row;
         let seq = self.last_seq.next();
         self.last_seq = seq;
         let projection = &self.projections[&worker].projection;
@@ -572,18 +542,24 @@ impl Ledger {
             prev: Seq(projection.last_row),
             shard,
             epoch: self.epochs[usize::from(shard.0)],
-            body: codec::encode_row(row),
+            body,
         });
-        self.fold_row(worker, seq, row);
+        self.fold_row(worker, seq, &row, &invocations);
         let replies = std::mem::take(&mut self.pending_replies);
         if !replies.is_empty() {
             self.deliver_replies(self.now, replies);
         }
-        self.resolve_deadlock(self.now, worker, row);
+        self.resolve_deadlock(self.now, worker, &row);
         seq
     }
 
-    fn fold_row(&mut self, worker: WorkerNum, seq: Seq, row: &Row) {
+    fn fold_row(
+        &mut self,
+        worker: WorkerNum,
+        seq: Seq,
+        row: &Row,
+        invocations: &[(IdempotencyKey, InvocationDigest)],
+    ) {
         let Some(cached) = self.projections.get_mut(&worker) else { return };
         if seq.0 <= cached.projection.last_row {
             return;
@@ -591,7 +567,7 @@ impl Ledger {
         let wake_before = cached.projection.timer_due_at();
         let waited = cached.projection.waiting.is_some();
         let mut effects = Vec::new();
-        cached.projection.apply_row(seq, row, &mut effects);
+        Arc::make_mut(&mut cached.projection).apply_row(seq, row, &mut effects);
         cached.last_read = self.store_reads.last();
         if cached.dirty_since.is_none() {
             cached.dirty_since = Some(seq);
@@ -618,16 +594,10 @@ impl Ledger {
                 invocation: None,
             });
             record.outcome = outcome;
-            if let Row::Entries { entries, .. } = row
-                && outcome.is_none()
-                && let Some(begun) = find_begun_invocation(entries, &key)
+            if outcome.is_none()
+                && let Some((_, digest)) = invocations.iter().find(|(of, _)| *of == key)
             {
-                record.invocation = Some(begun);
-            }
-            if let Row::InboxEvent(event) = row
-                && let Some(accepted) = event.digest()
-            {
-                record.invocation = Some(accepted);
+                record.invocation = Some(digest.clone());
             }
             if let Some(outcome) = outcome {
                 cached.unwritten_keys.push(IdempotencyRow { worker, key_hash, started, outcome });
@@ -669,23 +639,15 @@ impl Ledger {
             }
             self.promise_waiters.unregister(worker);
             self.release_promise_waiters(&cached.projection.id, OplogIndex::START);
-            let WorkerProjection { id, oplog_end, begins_after, .. } = cached.projection;
-            let deleted = DeletedName { id, oplog_end };
-            self.deleted_names.add(&deleted, seq, begins_after == OplogIndex::START);
+            let projection = &cached.projection;
+            let deleted = DeletedName { id: projection.id.clone(), oplog_end: projection.oplog_end };
+            self.deleted_names.add(&deleted, seq, projection.begins_after == OplogIndex::START);
             name = Some(deleted);
         }
         self.actions.push(LedgerAction::SetTimer(worker, None));
         self.removals.insert(seq, RemovedWorker { worker, last: seq, name });
         self.removed_workers.insert(worker);
     }
-}
-
-/// Returns the function and digest of the invocation with this key, if it begins in `entries`.
-fn find_begun_invocation(entries: &[Entry], wanted: &IdempotencyKey) -> Option<(Arc<str>, [u8; 32])> {
-    entries.iter().find_map(|entry| match entry {
-        Entry::InvocationStarted { key, source, .. } if key == wanted => source.digest(),
-        _ => None,
-    })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::core::{Core, LocatedName, LocatedWorker, OnDurable};
 use super::interrupt::interrupt_guest;
 use super::invoke::internal;
-use super::ledger::{LedgerEvent, NewWorker, PromiseOperation, StepError, StepOutcome};
+use super::ledger::{EncodedEvent, LedgerEvent, NewWorker, PromiseOperation, StepError, StepOutcome};
 use super::listing;
 use super::logs::LogSubscription;
 use super::position::Position;
@@ -168,7 +168,7 @@ impl Executor {
             return Err(ExecutorError::PromiseTooLarge { length: data.len(), limit: PROMISE_DATA_BYTES_MAX });
         }
         let core = &self.core;
-        let mut data = Some(data);
+        let mut completion = Some(EncodedEvent::completion(core.clock.now(), promise.index, data));
         let (completion, position) = loop {
             let located = self.find_worker(&promise.worker).await?;
             let owner = located.worker;
@@ -177,7 +177,8 @@ impl Executor {
             if state.ledger.projection(owner).is_none() {
                 continue;
             }
-            let operation = PromiseOperation::Complete(data.take().unwrap_or_default());
+            let Some(completion) = completion.take() else { return Err(internal(&StepError::UnknownWorker)) };
+            let operation = PromiseOperation::Complete(completion);
             let event = LedgerEvent::Promise {
                 owner: Some(owner),
                 promise: promise.clone(),

@@ -69,7 +69,7 @@ pub(super) async fn load(
         else {
             return Err(discarded());
         };
-        let Some(projection) = state.ledger.projection(worker).cloned() else { return Err(discarded()) };
+        let Some(projection) = state.ledger.shared_projection(worker) else { return Err(discarded()) };
         (projection, activation, continued)
     };
     if let Some(continued) = continued {

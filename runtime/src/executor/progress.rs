@@ -6,12 +6,13 @@
 //! `host/src/durable/buffer.rs`). Before that moment, the scheduler appends the acceptance when it is due.
 //!
 //! Invariant: the [`AcceptanceQueue`] has an entry for each admitted invocation that has no row and that no instance
-//! has. When the row is due, the entry leaves the queue, and the row is appended under the same lock. So the queue holds
-//! the admissions of one progress interval.
+//! has. When the row is due, the entry leaves the queue, and the scheduler encodes the row and appends it. So the queue
+//! holds the admissions of one progress interval.
 
 use super::core::{Core, PendingInvocation, State, WorkerSlot};
-use super::ledger::{LedgerEvent, StepError, StepOutcome};
+use super::ledger::{EncodedEvent, LedgerEvent, StepError, StepOutcome};
 use crate::storage::ports::WorkerNum;
+use golem_model::Invocation;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,13 +73,78 @@ impl WorkerSlot {
     }
 }
 
+/// An admitted invocation whose acceptance is due.
+#[derive(Debug)]
+pub(crate) struct DueAcceptance {
+    worker: WorkerNum,
+    invocation: Arc<Invocation>,
+}
+
+impl State {
+    /// A worker that has failed or exited runs no more invocations, and its task answers the callers.
+    fn accepts_invocations(&self, worker: WorkerNum) -> bool {
+        self.ledger.projection(worker).is_some_and(|projection| projection.terminal.is_none())
+    }
+
+    /// The place of this invocation in the worker's slot, if its acceptance must still be appended.
+    fn due_place(&self, worker: WorkerNum, invocation: &Arc<Invocation>, now: Duration) -> Option<usize> {
+        let slot = self.slots.get(&worker)?;
+        let is_due = |pending: &PendingInvocation| {
+            pending.must_be_accepted(now)
+                && pending.invocation.as_ref().is_some_and(|of| Arc::ptr_eq(of, invocation))
+        };
+        let current = slot.current.as_ref().filter(|current| is_due(current)).map(|_| 0);
+        current.or_else(|| slot.pending.iter().position(is_due).map(|place| place + 1))
+    }
+}
+
 impl Core {
-    /// Appends the acceptances that are due.
-    pub(crate) fn accept_due(self: &Arc<Self>, state: &mut State) {
+    /// Takes the invocations whose acceptance is due. Their rows are appended by [`Core::accept_due`].
+    pub(crate) fn take_due(&self, state: &mut State) -> Vec<DueAcceptance> {
         let now = self.clock.elapsed();
+        let mut due = Vec::new();
         while let Some(worker) = state.acceptances.take_due(now) {
-            if let Err(error) = self.accept_admitted(state, worker, now) {
-                tracing::error!(worker = %worker, %error, "cannot record the acceptance of an invocation");
+            let Some(slot) = state.slots.get(&worker) else { continue };
+            let invocations = slot
+                .current
+                .iter()
+                .chain(&slot.pending)
+                .filter(|pending| pending.must_be_accepted(now))
+                .filter_map(|pending| pending.invocation.clone());
+            due.extend(invocations.map(|invocation| DueAcceptance { worker, invocation }));
+        }
+        due
+    }
+
+    /// Appends these acceptances, unless the invocation has ended meanwhile, is accepted, or an instance has it. The rows
+    /// are encoded without the lock.
+    pub(crate) fn accept_due(self: &Arc<Self>, due: Vec<DueAcceptance>) {
+        if due.is_empty() {
+            return;
+        }
+        let (at, now) = (self.clock.now(), self.clock.elapsed());
+        let encode = |due: DueAcceptance| {
+            let event = EncodedEvent::new(due.invocation.to_inbox_event(at));
+            (due, event)
+        };
+        let encoded: Vec<_> = due.into_iter().map(encode).collect();
+        let mut state = self.lock();
+        for (DueAcceptance { worker, invocation }, event) in encoded {
+            if !state.accepts_invocations(worker) {
+                continue;
+            }
+            let Some(place) = state.due_place(worker, &invocation, now) else { continue };
+            match self.step(&mut state, LedgerEvent::Accept { worker, event }) {
+                Ok(StepOutcome::Appended(row)) => {
+                    let slot = state.slots.get_mut(&worker);
+                    if let Some(pending) = slot.and_then(|slot| slot.admitted(place)) {
+                        pending.accepted_row = Some(row);
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::error!(worker = %worker, %error, "cannot record the acceptance of an invocation");
+                }
             }
         }
     }
@@ -90,8 +156,7 @@ impl Core {
         worker: WorkerNum,
         due: Duration,
     ) -> Result<(), StepError> {
-        // A worker that has failed or exited runs no more invocations, and its task answers the callers.
-        if state.ledger.projection(worker).is_none_or(|projection| projection.terminal.is_some()) {
+        if !state.accepts_invocations(worker) {
             return Ok(());
         }
         let at = self.clock.now();

@@ -187,7 +187,7 @@ impl Core {
         state: &mut State,
         worker: WorkerNum,
         key: String,
-        accepted: Option<Invocation>,
+        accepted: Option<Arc<Invocation>>,
     ) -> Result<Seq, ExecutorError> {
         let key = IdempotencyKey::from_stored(key)
             .map_err(|error| ExecutorError::Unavailable { reason: error.to_string().into() })?;

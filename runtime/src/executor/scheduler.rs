@@ -90,7 +90,7 @@ impl Scheduler {
 pub(crate) async fn run(core: Arc<Core>) {
     loop {
         let changed = core.timers_changed.notified();
-        let (wait, elapsed) = {
+        let (wait, elapsed, due) = {
             let mut state = core.lock();
             if state.stopping {
                 return;
@@ -99,12 +99,13 @@ pub(crate) async fn run(core: Arc<Core>) {
             for timer in state.scheduler.step(now, TimerEvent::Tick) {
                 core.handle_timer(&mut state, timer);
             }
-            core.accept_due(&mut state);
+            let due = core.take_due(&mut state);
             let elapsed = core.clock.elapsed();
             let timer = state.scheduler.next_due().map(|at| at.since(now).min(SLEEP_MAX));
             let acceptance = state.acceptances.next_due().map(|due| due.saturating_sub(elapsed));
-            (timer.into_iter().chain(acceptance).min(), elapsed)
+            (timer.into_iter().chain(acceptance).min(), elapsed, due)
         };
+        core.accept_due(due);
         match wait {
             None => tokio::select! {
                 biased;

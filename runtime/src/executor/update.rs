@@ -141,7 +141,7 @@ pub(super) async fn apply_update(
     generation: u64,
     resident: &mut Option<ResidentInstance>,
 ) -> Result<(), ExecutorError> {
-    let Some(projection) = core.lock().ledger.projection(worker).cloned() else { return Ok(()) };
+    let Some(projection) = core.lock().ledger.shared_projection(worker) else { return Ok(()) };
     let Some(PendingUpdate { mode, to, .. }) = projection.snapshot_state.update else { return Ok(()) };
     let before = snapshot::image_hashes(core, worker).unwrap_or_default();
     let outcome = match mode {

@@ -8,7 +8,7 @@ use super::ExecutorError;
 use super::adapters::{ActivationAdapter, port_error, step_port_error};
 use super::core::{Core, LocatedName, PendingInvocation, State};
 use super::ledger::call_delivery::{CallRequest, CallTarget, CancelRequest};
-use super::ledger::{HostCallContext, LedgerEvent, NewWorker, StepOutcome};
+use super::ledger::{LedgerEvent, NewWorker, StepOutcome};
 use super::position::Position;
 use super::projection::TerminalState;
 use super::scheduler::{TimerEvent, TimerId, TimerReason};
@@ -46,8 +46,7 @@ impl ActivationAdapter {
         outgoing: OutgoingCall,
     ) -> Result<Vec<u8>, PortError> {
         let core = &self.core;
-        let context =
-            HostCallContext { worker: self.worker, activation: self.activation, first, entries, call };
+        let context = self.context(first, entries, call);
         loop {
             let located = core.locate_name(&outgoing.target).await.map_err(port_error)?;
             let running = {
@@ -238,8 +237,7 @@ impl Calls for ActivationAdapter {
         call: HostCall,
         number: OplogIndex,
     ) -> Result<Vec<u8>, PortError> {
-        let context =
-            HostCallContext { worker: self.worker, activation: self.activation, first, entries, call };
+        let context = self.context(first, entries, call);
         let mut state = self.lock()?;
         let begun = state.has_call_begun(self.worker, number);
         let request = CancelRequest { context, call: number, begun };
@@ -317,9 +315,11 @@ impl Core {
         let Some(key) = key.map(|(_, key)| key.0.clone()) else { return };
         let pending = &mut Self::slot(state, worker).pending;
         match pending.iter_mut().find(|pending| pending.accepted_row == Some(row)) {
-            Some(pending) => pending.invocation = invocation,
-            None => pending
-                .push_back(PendingInvocation { invocation, ..PendingInvocation::from_log(key, Some(row)) }),
+            Some(pending) => pending.invocation = invocation.map(Arc::new),
+            None => pending.push_back(PendingInvocation {
+                invocation: invocation.map(Arc::new),
+                ..PendingInvocation::from_log(key, Some(row))
+            }),
         }
         self.spawn_if_idle(state, worker);
     }

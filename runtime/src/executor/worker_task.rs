@@ -12,7 +12,7 @@
 
 use super::core::{Core, OnDurable, PendingInvocation, ResidentInstance, State, StoreHealth};
 use super::idle_rounds::{IDLE_ROUNDS_MAX, IdleRounds};
-use super::ledger::{LedgerEvent, StepOutcome};
+use super::ledger::{EncodedEntries, LedgerEvent, StepOutcome};
 use super::load::{self, LoadError};
 use super::panics;
 use super::position::Position;
@@ -48,7 +48,7 @@ enum Work {
     /// Take a snapshot.
     Snapshot,
     /// Begin this invocation.
-    Begin { invocation: Option<Invocation>, key: String, accepted_row: Option<Seq> },
+    Begin { invocation: Option<Arc<Invocation>>, key: String, accepted_row: Option<Seq> },
 }
 
 /// The result of a piece of work.
@@ -370,12 +370,13 @@ async fn begin_invocation(
     worker: WorkerNum,
     generation: u64,
     resident: &mut Option<ResidentInstance>,
-    invocation: Option<Invocation>,
+    invocation: Option<Arc<Invocation>>,
     key: String,
     accepted_row: Option<Seq>,
 ) -> WorkResult {
     let invocation = match (invocation, accepted_row) {
-        (Some(invocation), _) => invocation,
+        // The slot keeps the invocation, in case it begins again. The copy is made without the lock.
+        (Some(invocation), _) => Arc::unwrap_or_clone(invocation),
         (None, Some(accepted_row)) => {
             match read_queued_invocation(core, worker, Position::of(generation, accepted_row)).await {
                 Ok(invocation) => invocation,
@@ -618,7 +619,8 @@ pub(crate) fn append_entries(
     };
     let projection = state.ledger.projection(worker)?;
     let first = projection.oplog_end.next();
-    match core.step(state, LedgerEvent::Append { worker, activation, first, entries }) {
+    let entries = EncodedEntries::new(first, entries);
+    match core.step(state, LedgerEvent::Append { worker, activation, entries }) {
         Ok(StepOutcome::Appended(seq)) => Some(seq),
         Ok(_) => None,
         Err(error) => {

@@ -6,7 +6,7 @@
 
 use super::{ActivationAdapter, port_error, step_port_error};
 use crate::executor::core::{Core, State, unavailable};
-use crate::executor::ledger::shared_values::{ReadId, StoredValues};
+use crate::executor::ledger::shared_values::{KEYS_PER_LOCK_MAX, KeyChunk, ReadId, StoredValues};
 use crate::executor::ledger::{HostCallContext, LedgerEvent, StepOutcome};
 use crate::executor::panics::StateGuard;
 use crate::executor::position::Position;
@@ -80,8 +80,7 @@ impl ActivationAdapter {
         write: SharedWrite,
     ) -> Result<Vec<u8>, PortError> {
         let shared_access = self.shared_access();
-        let context =
-            HostCallContext { worker: self.worker, activation: self.activation, first, entries, call };
+        let context = self.context(first, entries, call);
         let mut pending = Some((context, write));
         let done = {
             let mut state = shared_access.lock()?;
@@ -191,48 +190,63 @@ impl SharedAccess {
         Ok(Ok((outcome, state.ledger.shared_values().unwritten_bytes())))
     }
 
-    /// Reads the values of many keys of one bucket, but stops after `bytes_max` bytes.
+    /// Reads the values of many keys of one bucket at one moment, but stops after `bytes_max` bytes. The lock is taken for
+    /// some keys at a time.
     fn get_many(&self, scoped_keys: &[ScopedKey], bytes_max: usize) -> Result<Vec<Versioned>, PortError> {
-        let (project, number) = self.begin_read()?;
-        // Values that the ledger holds now stay valid for this read: newer ones stay in the ledger until it ends.
-        let mut read: StoredValues = {
-            let mut state = self.lock()?;
-            let values = state.ledger.shared_values();
-            let known = scoped_keys.iter().filter_map(|scoped_key| {
-                values
-                    .get(&(project, scoped_key.clone()))
-                    .map(|versioned| (scoped_key.clone(), versioned.clone()))
-            });
-            known.collect()
-        };
-        let mut bytes = 0;
-        let mut failed = None;
-        for scoped_key in scoped_keys {
-            if !read.contains_key(scoped_key) {
-                match self.read_stored(project, scoped_key) {
-                    Ok(versioned) => drop(read.insert(scoped_key.clone(), versioned)),
-                    Err(error) => {
-                        failed = Some(error);
-                        break;
-                    }
+        loop {
+            let (project, number) = self.begin_read()?;
+            // Values that the ledger holds now stay valid for this read: newer ones stay in the ledger until it ends.
+            let mut found = StoredValues::new();
+            for keys in KeyChunk::split(scoped_keys) {
+                self.lock()?.ledger.shared_values().add_known(project, keys, &mut found);
+            }
+            let mut read = Vec::new();
+            let failed = self.read_missing(project, scoped_keys, bytes_max, &mut found, &mut read);
+            // What was read is cached before the read ends: until then the ledger has every newer value.
+            for read in read.chunks(KEYS_PER_LOCK_MAX) {
+                let mut state = self.lock()?;
+                for (scoped_key, versioned) in read {
+                    state.ledger.shared_values().cache((project, scoped_key.clone()), versioned);
                 }
             }
-            bytes += read.get(scoped_key).map_or(0, length);
-            // Further values are not needed, unless one of these was replaced by a smaller one meanwhile. In that case
-            // everything is read again.
+            {
+                let mut state = self.lock()?;
+                let values = state.ledger.shared_values();
+                values.update_found(number, project, &mut found);
+                values.end_read(number);
+            }
+            if let Err(error) = failed {
+                return Err(port_error(unavailable(&error)));
+            }
+            // A value that was replaced by a smaller one meanwhile may leave room for a key that was not read.
+            if let Some(found) = take_found(scoped_keys, bytes_max, &found) {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Reads the values that are not in `found` from the store, adds them, and lists them in `read`.
+    fn read_missing(
+        &self,
+        project: ProjectId,
+        scoped_keys: &[ScopedKey],
+        bytes_max: usize,
+        found: &mut StoredValues,
+        read: &mut Vec<(ScopedKey, Versioned)>,
+    ) -> Result<(), StoreError> {
+        let mut bytes = 0;
+        for scoped_key in scoped_keys {
+            if !found.contains_key(scoped_key) {
+                let versioned = self.read_stored(project, scoped_key)?;
+                read.push((scoped_key.clone(), versioned.clone()));
+                found.insert(scoped_key.clone(), versioned);
+            }
+            bytes += found.get(scoped_key).map_or(0, length);
             if bytes > bytes_max {
                 break;
             }
         }
-        let mut state = self.lock()?;
-        let found = read_known(&mut state, project, scoped_keys, bytes_max, &read);
-        Self::end_read(&mut state, project, number, &read);
-        drop(state);
-        match (failed, found) {
-            (Some(error), _) => Err(port_error(unavailable(&error))),
-            (None, Some(found)) => Ok(found),
-            (None, None) => self.get_many(scoped_keys, bytes_max),
-        }
+        Ok(())
     }
 
     /// Lists keys of the bucket that `find` returns, in a consistent state.
@@ -256,18 +270,14 @@ impl SharedAccess {
             let now = find(&mut state.ledger.state_reader(project, &StoredValues::new()));
             let same = space == KeySpace::Values || now == Ok(Some((space, bucket.clone())));
             let of = ScopedKey { space, bucket, key: "".into() };
-            let last = |stored: &Vec<String>| stored.get(limit).cloned();
-            let found = stored.map(|stored| {
-                let last = last(&stored);
-                let written =
-                    state.ledger.shared_values().written_since(number, project, &of, after, last.as_deref());
-                key_page(stored, written, last, limit)
-            });
+            let last = stored.as_ref().ok().and_then(|stored| stored.get(limit).cloned());
+            let written =
+                state.ledger.shared_values().written_since(number, project, &of, after, last.as_deref());
             Self::end_read(&mut state, project, number, &StoredValues::new());
             drop(state);
-            let found = found.map_err(|error| port_error(unavailable(&error)))?;
+            let stored = stored.map_err(|error| port_error(unavailable(&error)))?;
             if same {
-                return Ok(Some(found));
+                return Ok(Some(key_page(stored, written, last, limit)));
             }
         }
     }
@@ -277,26 +287,19 @@ fn length(versioned: &Versioned) -> usize {
     versioned.value.as_ref().map_or(0, |value| value.len())
 }
 
-/// Returns the values of the keys, from the ledger and from `read`. `None` if a value is missing.
-fn read_known(
-    state: &mut State,
-    project: ProjectId,
-    scoped_keys: &[ScopedKey],
-    bytes_max: usize,
-    read: &StoredValues,
-) -> Option<Vec<Versioned>> {
-    let mut found = Vec::with_capacity(scoped_keys.len());
+/// Returns the values of the keys, until they exceed `bytes_max` bytes. `None` if a value is missing.
+fn take_found(scoped_keys: &[ScopedKey], bytes_max: usize, found: &StoredValues) -> Option<Vec<Versioned>> {
+    let mut taken = Vec::with_capacity(scoped_keys.len());
     let mut bytes = 0;
-    let mut state_reader = state.ledger.state_reader(project, read);
     for scoped_key in scoped_keys {
-        let versioned = state_reader.read(scoped_key).ok()?;
-        bytes += length(&versioned);
+        let versioned = found.get(scoped_key)?;
+        bytes += length(versioned);
         if bytes > bytes_max {
             break;
         }
-        found.push(versioned);
+        taken.push(versioned.clone());
     }
-    Some(found)
+    Some(taken)
 }
 
 /// Merges the stored keys with the keys that were written since. `last` is the last key that was read from the store,
@@ -335,13 +338,15 @@ impl KeyValue for ActivationAdapter {
         let bucket: Arc<str> = bucket.into();
         let scoped_keys: Vec<ScopedKey> =
             keys.iter().map(|key| keyvalue::value_key(&bucket, &key.as_str().into())).collect();
-        {
+        if let Some(all) = KeyChunk::of(&scoped_keys) {
             let shared_access = self.shared_access();
-            let mut state = shared_access.lock()?;
-            let project = shared_access.project(&state)?;
-            if let Some(found) =
-                read_known(&mut state, project, &scoped_keys, bytes_max, &StoredValues::new())
+            let mut found = StoredValues::new();
             {
+                let mut state = shared_access.lock()?;
+                let project = shared_access.project(&state)?;
+                state.ledger.shared_values().add_known(project, all, &mut found);
+            }
+            if let Some(found) = take_found(&scoped_keys, bytes_max, &found) {
                 return Ok(found);
             }
         }

@@ -73,12 +73,10 @@ impl Ledger {
         request: CallRequest,
     ) -> Result<StepOutcome, StepError> {
         let CallRequest { context, target, function, params, reply, not_before } = request;
-        let HostCallContext { worker, activation, first, entries, call } = context;
-        self.check_activation(worker, activation, first)?;
-        let index = first.plus(entries.len() as u64);
-        if !entries.is_empty() {
-            self.append_row(worker, &Row::Entries { first, entries });
-        }
+        let HostCallContext { worker, activation, buffered, call } = context;
+        self.check_activation(worker, activation, buffered.first())?;
+        let index = buffered.end();
+        self.append_buffered(worker, buffered);
         let caller = self.projections.get(&worker).ok_or(StepError::StaleActivation)?.projection.id.clone();
         let target = match target {
             CallTarget::Refused(error) => Err(error),
@@ -100,7 +98,7 @@ impl Ledger {
                 convention: Convention::Component,
             };
             let queued = CallEvent::Queued { at: now, key, function, params, caller, reply, not_before };
-            let call_row = self.append_row(target, &Row::InboxEvent(InboxEvent::Call(queued)));
+            let call_row = self.append_row(target, Row::InboxEvent(InboxEvent::Call(queued)));
             if not_before.is_none() {
                 self.actions.push(LedgerAction::CallQueued(target, call_row, Some(invocation)));
             }
@@ -108,7 +106,7 @@ impl Ledger {
         });
         let response = encode_call_receipt(&receipt);
         let entry = Entry::HostCall { call, response: response.clone() };
-        let seq = self.append_row(worker, &Row::Entries { first: index, entries: vec![entry] });
+        let seq = self.append_row(worker, Row::Entries { first: index, entries: vec![entry] });
         Ok(StepOutcome::CallRecorded(seq, response))
     }
 
@@ -118,12 +116,10 @@ impl Ledger {
         request: CancelRequest,
     ) -> Result<StepOutcome, StepError> {
         let CancelRequest { context, call: number, begun } = request;
-        let HostCallContext { worker, activation, first, entries, call } = context;
-        self.check_activation(worker, activation, first)?;
-        let index = first.plus(entries.len() as u64);
-        if !entries.is_empty() {
-            self.append_row(worker, &Row::Entries { first, entries });
-        }
+        let HostCallContext { worker, activation, buffered, call } = context;
+        self.check_activation(worker, activation, buffered.first())?;
+        let index = buffered.end();
+        self.append_buffered(worker, buffered);
         let outstanding =
             self.projections.get(&worker).and_then(|cached| cached.projection.calls.outstanding(number));
         let outcome = match outstanding.filter(|outstanding| outstanding.answer_row.is_none()).cloned() {
@@ -136,7 +132,7 @@ impl Ledger {
             Some(_) => CANCEL_ABANDONED,
         };
         let entry = Entry::HostCall { call, response: vec![outcome] };
-        let seq = self.append_row(worker, &Row::Entries { first: index, entries: vec![entry] });
+        let seq = self.append_row(worker, Row::Entries { first: index, entries: vec![entry] });
         Ok(StepOutcome::CallRecorded(seq, vec![outcome]))
     }
 
@@ -149,7 +145,7 @@ impl Ledger {
             return false;
         }
         let withdrawn = CallEvent::Cancelled { at: now, call_row };
-        self.append_row(worker, &Row::InboxEvent(InboxEvent::Call(withdrawn)));
+        self.append_row(worker, Row::InboxEvent(InboxEvent::Call(withdrawn)));
         self.actions.push(LedgerAction::CallWithdrawn(worker, Seq(call_row)));
         true
     }
@@ -166,7 +162,7 @@ impl Ledger {
         for call_row in due {
             last = self.append_row(
                 worker,
-                &Row::InboxEvent(InboxEvent::Call(CallEvent::DelayElapsed { at: now, call_row })),
+                Row::InboxEvent(InboxEvent::Call(CallEvent::DelayElapsed { at: now, call_row })),
             );
             self.actions.push(LedgerAction::CallQueued(worker, Seq(call_row), None));
         }
@@ -203,7 +199,7 @@ impl Ledger {
             }
             self.actions.push(LedgerAction::CallAnswered(worker, to.call, bytes.as_slice().into()));
             let answered = CallEvent::Answered { at: now, call: to.call, call_row, answer: bytes };
-            self.append_row(worker, &Row::InboxEvent(InboxEvent::Call(answered)));
+            self.append_row(worker, Row::InboxEvent(InboxEvent::Call(answered)));
         }
     }
 

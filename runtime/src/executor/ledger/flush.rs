@@ -2,7 +2,9 @@
 
 use super::store_reads::Retired;
 use super::{Ledger, PendingFlush};
+use crate::executor::projection::WorkerProjection;
 use crate::storage::ports::{Batch, DerivedPosition, Seq, WorkerNum};
+use std::sync::Arc;
 
 /// Number of rows by which derived state may lag behind the log while the node is busy. Bounds the work of the next
 /// start.
@@ -13,9 +15,32 @@ const DERIVED_PER_COMMIT: usize = 128;
 /// Number of projections and index entries in a transaction of their own, when there are no rows to write.
 const DERIVED_PER_IDLE_COMMIT: usize = 2_000;
 
+/// What the next commit writes, with projections that are not encoded yet. The ledger gives no [`Batch`], so projections
+/// are encoded without the node's lock.
+#[derive(Debug)]
+pub(crate) struct BatchDraft {
+    /// Everything but the projections.
+    batch: Batch,
+    projections: Vec<Arc<WorkerProjection>>,
+}
+
+impl BatchDraft {
+    #[cfg(test)]
+    pub(super) fn projections(&self) -> &[Arc<WorkerProjection>] {
+        &self.projections
+    }
+
+    /// Encodes the projections. Called without the node's lock.
+    pub(crate) fn encode(self) -> Batch {
+        let Self { mut batch, projections } = self;
+        batch.projections = projections.iter().map(|projection| projection.to_stored()).collect();
+        batch
+    }
+}
+
 impl Ledger {
     /// Takes all unwritten rows and a share of the derived state. `idle` takes a larger share.
-    pub(crate) fn take_batch(&mut self, idle: bool) -> Batch {
+    pub(crate) fn take_batch(&mut self, idle: bool) -> BatchDraft {
         let rows = std::mem::take(&mut self.unwritten_rows);
         let (values, abandoned) = self.shared.take_unwritten();
         let mut batch = Batch { rows, values, abandoned, ..Batch::default() };
@@ -25,17 +50,19 @@ impl Ledger {
                 batch.fences.push((row.shard, row.epoch));
             }
         }
-        self.take_derived(&mut batch, idle);
-        batch
+        let mut draft = BatchDraft { batch, projections: Vec::new() };
+        self.take_derived(&mut draft, idle);
+        draft
     }
 
-    fn take_derived(&mut self, batch: &mut Batch, idle: bool) {
+    fn take_derived(&mut self, draft: &mut BatchDraft, idle: bool) {
+        let BatchDraft { batch, projections } = draft;
         let mut budget = if idle { DERIVED_PER_IDLE_COMMIT } else { DERIVED_PER_COMMIT };
         let mut taken = Vec::new();
         for worker in std::mem::take(&mut self.keys_overfull) {
-            self.take_projection(worker, batch, &mut taken);
+            self.take_projection(worker, batch, projections, &mut taken);
         }
-        budget = budget.saturating_sub(batch.projections.len() + batch.idempotency_rows.len());
+        budget = budget.saturating_sub(projections.len() + batch.idempotency_rows.len());
         let oldest_allowed =
             if idle { self.last_seq.0 } else { self.last_seq.0.saturating_sub(DERIVED_LAG_ROWS_MAX) };
         while budget > 0 {
@@ -47,18 +74,18 @@ impl Ledger {
             debug_assert!(
                 self.projections.get(&worker).is_some_and(|cached| cached.dirty_since == Some(since))
             );
-            self.take_projection(worker, batch, &mut taken);
+            self.take_projection(worker, batch, projections, &mut taken);
             budget = budget.saturating_sub(1 + batch.idempotency_rows.len() - before);
         }
         // Removed workers are written with any flush of derived state: a new worker may have the same name, and the
         // store rejects two projections with the same id.
         let lagging = self.removals.first_key_value().is_some_and(|(seq, _)| seq.0 <= oldest_allowed);
         let mut removed = Vec::new();
-        if lagging || !batch.projections.is_empty() {
+        if lagging || !projections.is_empty() {
             batch.removed.extend(std::mem::take(&mut self.removals).into_values());
             removed.clone_from(&batch.removed);
         }
-        if batch.projections.is_empty() && batch.removed.is_empty() {
+        if projections.is_empty() && batch.removed.is_empty() {
             return;
         }
         self.flushes_taken += 1;
@@ -77,13 +104,19 @@ impl Ledger {
         batch.derived = Some(DerivedPosition { applied, worker_num_max: self.worker_num_max });
     }
 
-    fn take_projection(&mut self, worker: WorkerNum, batch: &mut Batch, taken: &mut Vec<WorkerNum>) {
+    fn take_projection(
+        &mut self,
+        worker: WorkerNum,
+        batch: &mut Batch,
+        projections: &mut Vec<Arc<WorkerProjection>>,
+        taken: &mut Vec<WorkerNum>,
+    ) {
         let Some(cached) = self.projections.get_mut(&worker) else { return };
         let Some(since) = cached.dirty_since.take() else { return };
         self.dirty.remove(&since);
         cached.may_have_stored_keys |= !cached.unwritten_keys.is_empty();
         batch.idempotency_rows.append(&mut cached.unwritten_keys);
-        batch.projections.push(cached.projection.to_stored());
+        projections.push(cached.projection.clone());
         taken.push(worker);
     }
 
@@ -92,7 +125,7 @@ impl Ledger {
         if let Some(row) = batch.rows.last() {
             self.durable_seq = row.seq;
         }
-        self.shared.mark_committed(&batch.values);
+        self.shared.mark_committed(&batch.values, self.durable_seq);
         self.drop_retired();
         let Some(derived) = batch.derived else { return };
         self.derived = derived;

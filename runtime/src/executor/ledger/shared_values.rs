@@ -14,7 +14,6 @@
 use super::{HostCallContext, Ledger, StepError, StepOutcome};
 use crate::storage::ports::{AbandonedBucket, Seq, ValueRow};
 use golem_model::oplog::Entry;
-use golem_model::oplog::codec::Row;
 use golem_model::shared::{CacheMiss, ScopedKey, SharedWrite, StateReader, ValueVersion, Versioned};
 use golem_model::{ProjectId, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +33,25 @@ type ProjectKey = (ProjectId, ScopedKey);
 /// Values that were read from the store.
 pub(crate) type StoredValues = BTreeMap<ScopedKey, Versioned>;
 
+/// Number of keys that are looked up or cached while the node's lock is held once.
+pub(crate) const KEYS_PER_LOCK_MAX: usize = 256;
+
+/// Keys of which there are at most [`KEYS_PER_LOCK_MAX`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KeyChunk<'a>(&'a [ScopedKey]);
+
+impl<'a> KeyChunk<'a> {
+    /// All of `keys`, unless there are too many.
+    pub(crate) fn of(keys: &'a [ScopedKey]) -> Option<Self> {
+        (keys.len() <= KEYS_PER_LOCK_MAX).then_some(Self(keys))
+    }
+
+    /// Splits `keys` into chunks.
+    pub(crate) fn split(keys: &'a [ScopedKey]) -> impl Iterator<Item = Self> {
+        keys.chunks(KEYS_PER_LOCK_MAX).map(Self)
+    }
+}
+
 /// Identifies a read of the store that has begun and not ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ReadId(u64);
@@ -52,9 +70,22 @@ pub(crate) struct SharedValues {
     abandoned: BTreeSet<AbandonedBucket>,
     /// Bytes of values that are not yet committed.
     unwritten_bytes: usize,
-    /// Reads that have begun, with the last durable row at that time.
-    reads: BTreeMap<ReadId, Seq>,
+    /// Reads that have begun.
+    reads: BTreeMap<ReadId, ReadBegin>,
     reads_begun: u64,
+    /// The keys that were written, by row: those that the store may not have, and those that a read may have missed.
+    recent: BTreeMap<Seq, Vec<ProjectKey>>,
+    /// The last durable row.
+    durable: Seq,
+}
+
+/// The state when a read began.
+#[derive(Debug, Clone, Copy)]
+struct ReadBegin {
+    /// The last durable row: what was written later may be missing in the store.
+    durable: Seq,
+    /// The last row: what was written later may differ from the values that the ledger had then.
+    last: Seq,
 }
 
 #[derive(Debug)]
@@ -67,17 +98,51 @@ struct CachedValue {
 }
 
 impl SharedValues {
-    /// Begins a read: the caller reads the store after this, and computes its answer before [`SharedValues::end_read`].
-    pub(crate) fn begin_read(&mut self, durable: Seq) -> ReadId {
+    /// Begins a read after the row `last`: the caller reads the store after this, and computes its answer before
+    /// [`SharedValues::end_read`].
+    pub(crate) fn begin_read(&mut self, durable: Seq, last: Seq) -> ReadId {
         self.reads_begun += 1;
         let read = ReadId(self.reads_begun);
-        self.reads.insert(read, durable);
+        self.reads.insert(read, ReadBegin { durable, last });
         read
     }
 
     pub(crate) fn end_read(&mut self, read: ReadId) {
         self.reads.remove(&read);
         self.evict();
+        self.trim_recent();
+    }
+
+    /// Drops what neither a read nor the store needs any more.
+    fn trim_recent(&mut self) {
+        let oldest = self.reads.values().map(|begin| begin.durable).min();
+        let needed_after = oldest.map_or(self.durable, |oldest| oldest.min(self.durable));
+        while let Some(row) = self.recent.first_entry().filter(|row| *row.key() <= needed_after) {
+            row.remove();
+        }
+    }
+
+    /// Adds the values of these keys that the ledger holds to `found`.
+    pub(crate) fn add_known(&mut self, project: ProjectId, keys: KeyChunk<'_>, found: &mut StoredValues) {
+        for scoped_key in keys.0 {
+            if let Some(versioned) = self.get(&(project, scoped_key.clone())) {
+                found.insert(scoped_key.clone(), versioned.clone());
+            }
+        }
+    }
+
+    /// Brings the values in `found`, which were read since the read began, to the present state.
+    pub(crate) fn update_found(&self, read: ReadId, project: ProjectId, found: &mut StoredValues) {
+        let Some(begin) = self.reads.get(&read) else { return };
+        let written =
+            self.recent.range((Bound::Excluded(begin.last), Bound::Unbounded)).flat_map(|(_, keys)| keys);
+        for project_key in written.filter(|(of, _)| *of == project) {
+            if let Some(versioned) = found.get_mut(&project_key.1)
+                && let Some(known) = self.values.get(project_key)
+            {
+                versioned.clone_from(&known.versioned);
+            }
+        }
     }
 
     /// Returns the value that the ledger holds.
@@ -119,21 +184,22 @@ impl SharedValues {
         after: Option<&Arc<str>>,
         last: Option<&str>,
     ) -> Vec<(Arc<str>, bool)> {
-        let since = self.reads.get(&read).copied().unwrap_or_default();
-        let from = match after {
-            None => Bound::Included((project, ScopedKey { key: "".into(), ..bucket.clone() })),
-            Some(key) => Bound::Excluded((project, ScopedKey { key: key.clone(), ..bucket.clone() })),
-        };
-        self.values
-            .range((from, Bound::Unbounded))
-            .take_while(|((of, scoped_key), _)| {
-                *of == project
-                    && scoped_key.space == bucket.space
-                    && scoped_key.bucket == bucket.bucket
-                    && last.is_none_or(|last| &*scoped_key.key <= last)
+        let since = self.reads.get(&read).map_or(Seq(0), |begin| begin.durable);
+        let written =
+            self.recent.range((Bound::Excluded(since), Bound::Unbounded)).flat_map(|(_, keys)| keys);
+        let written = written.filter(|(of, scoped_key)| {
+            *of == project
+                && scoped_key.space == bucket.space
+                && scoped_key.bucket == bucket.bucket
+                && after.is_none_or(|after| scoped_key.key > *after)
+                && last.is_none_or(|last| &*scoped_key.key <= last)
+        });
+        let keys: BTreeSet<&ProjectKey> = written.collect();
+        keys.into_iter()
+            .filter_map(|project_key| {
+                let known = self.values.get(project_key)?;
+                Some((project_key.1.key.clone(), known.versioned.value.is_some()))
             })
-            .filter(|(_, known)| known.written_at > since)
-            .map(|((_, scoped_key), known)| (scoped_key.key.clone(), known.versioned.value.is_some()))
             .collect()
     }
 
@@ -145,6 +211,7 @@ impl SharedValues {
     fn write(&mut self, project_key: ProjectKey, value: Option<Arc<[u8]>>, written_at: Seq) {
         let version = if value.is_some() { ValueVersion(written_at.0) } else { ValueVersion::ABSENT };
         let known = CachedValue { versioned: Versioned { value, version }, written_at, last_use: None };
+        self.recent.entry(written_at).or_default().push(project_key.clone());
         self.unwritten_bytes += bytes(&project_key, &known.versioned);
         let before = self.values.insert(project_key.clone(), known);
         let size_before = before.as_ref().map_or(0, |before| bytes(&project_key, &before.versioned));
@@ -175,7 +242,8 @@ impl SharedValues {
     }
 
     /// Marks these values as stored.
-    pub(super) fn mark_committed(&mut self, rows: &[ValueRow]) {
+    pub(super) fn mark_committed(&mut self, rows: &[ValueRow], durable: Seq) {
+        self.durable = durable;
         for row in rows {
             let project_key = (row.project, row.scoped_key.clone());
             let size = size(&row.scoped_key, row.value.as_deref());
@@ -190,6 +258,7 @@ impl SharedValues {
             }
         }
         self.evict();
+        self.trim_recent();
     }
 
     /// Evicts stored values until the cache is within its limit.
@@ -197,7 +266,7 @@ impl SharedValues {
     /// A value's last use is not before its write. So when a value must stay because of a read, all values after it may
     /// have to stay as well, and eviction stops.
     fn evict(&mut self) {
-        let readable = self.reads.values().min().copied();
+        let readable = self.reads.values().map(|begin| begin.durable).min();
         while self.evictable_bytes > CACHE_BYTES_MAX
             && let Some((&last_use, project_key)) = self.evictable.first_key_value()
         {
@@ -242,7 +311,7 @@ impl Ledger {
 
     /// Begins a read of values in the store.
     pub(crate) fn begin_read(&mut self) -> ReadId {
-        self.shared.begin_read(self.durable_seq)
+        self.shared.begin_read(self.durable_seq, self.last_seq)
     }
 
     /// Returns a reader of the shared state of a project.
@@ -263,13 +332,15 @@ impl Ledger {
         write: &SharedWrite,
         read: &StoredValues,
     ) -> Result<StepOutcome, StepError> {
-        let HostCallContext { worker, activation, first, mut entries, call } = context;
-        self.check_activation(worker, activation, first)?;
+        let HostCallContext { worker, activation, buffered, call } = context;
+        self.check_activation(worker, activation, buffered.first())?;
         let project = self.projections.get(&worker).ok_or(StepError::UnknownWorker)?.projection.project;
         let effects =
             write.decide(now, &mut self.state_reader(project, read)).map_err(|_| StepError::CacheMiss)?;
-        entries.push(Entry::HostCall { call, response: effects.response.clone() });
-        let seq = self.append_row(worker, &Row::Entries { first, entries });
+        let mut seq = self.last_seq;
+        for row in buffered.followed_by(Entry::HostCall { call, response: effects.response.clone() }) {
+            seq = self.append_encoded(worker, row);
+        }
         for (scoped_key, value) in effects.changes {
             self.shared.write((project, scoped_key), value, seq);
         }

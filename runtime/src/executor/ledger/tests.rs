@@ -7,6 +7,7 @@ mod store_reads;
 use super::*;
 use crate::storage::ports::Batch;
 use golem_model::oplog::InvocationSource;
+use golem_model::oplog::codec;
 use golem_model::oplog::{HostCallRequest, HostFunction, Suspension};
 use golem_model::{AccountId, ProjectId, TemplateId, Value, WorkerName};
 use std::collections::BTreeMap;
@@ -178,6 +179,19 @@ fn host_call(function: HostFunction) -> Entry {
     }
 }
 
+fn append(
+    worker: WorkerNum,
+    activation: ActivationId,
+    first: OplogIndex,
+    entries: Vec<Entry>,
+) -> LedgerEvent {
+    LedgerEvent::Append { worker, activation, entries: EncodedEntries::new(first, entries) }
+}
+
+fn completion(promise: OplogIndex, data: Vec<u8>) -> PromiseOperation {
+    PromiseOperation::Complete(EncodedEvent::completion(now(), promise, data))
+}
+
 /// Performs one random event on a random worker.
 fn random_step(ledger: &mut Ledger, store: &ModelStore, random: &mut Random, keys: &mut u64) {
     let id = worker_id(random.below(6));
@@ -210,11 +224,8 @@ fn random_step(ledger: &mut Ledger, store: &ModelStore, random: &mut Random, key
             let length = projection.oplog_end.0 - projection.begins_after.0;
             let index = projection.begins_after.plus(random.below(length + 1));
             let promise = PromiseId { worker: projection.id.clone(), index };
-            let operation = if random.below(3) == 0 {
-                PromiseOperation::Delete
-            } else {
-                PromiseOperation::Complete(vec![1, 2])
-            };
+            let operation =
+                if random.below(3) == 0 { PromiseOperation::Delete } else { completion(index, vec![1, 2]) };
             ledger
                 .step(now(), LedgerEvent::Promise { owner: Some(worker), promise, operation, context: None })
                 .unwrap();
@@ -256,7 +267,7 @@ fn random_step(ledger: &mut Ledger, store: &ModelStore, random: &mut Random, key
         panic!("a known worker is activated");
     };
     let first = projection.oplog_end.next();
-    ledger.step(now(), LedgerEvent::Append { worker, activation, first, entries }).unwrap();
+    ledger.step(now(), append(worker, activation, first, entries)).unwrap();
 }
 
 fn check(seed: u64) {
@@ -268,7 +279,7 @@ fn check(seed: u64) {
         match random.below(12) {
             0..=8 => random_step(&mut ledger, &store, &mut random, &mut keys),
             9 | 10 => {
-                let batch = ledger.take_batch(random.below(2) == 0);
+                let batch = ledger.take_batch(random.below(2) == 0).encode();
                 if random.below(10) > 0 {
                     store.commit(&batch);
                     ledger.mark_committed(&batch);
@@ -322,7 +333,7 @@ fn a_discarded_activation_changes_nothing() {
     let key = IdempotencyKey::new("k").unwrap();
     let mut append = |activation, first| {
         let entries = vec![started(&key), completed()];
-        ledger.step(now(), LedgerEvent::Append { worker, activation, first, entries })
+        ledger.step(now(), append(worker, activation, first, entries))
     };
     assert_eq!(append(old, OplogIndex(2)), Err(StepError::StaleActivation), "an old activation");
     assert_eq!(append(new, OplogIndex(3)), Err(StepError::StaleActivation), "a gap");
@@ -343,10 +354,10 @@ fn the_first_completion_of_a_promise_wins_and_wakes_waiters() {
     let parked = Suspension { at: now(), monotonic_nanos: 0, wake_at: None, promises: vec![promise.clone()] };
     let key = IdempotencyKey::new("k").unwrap();
     let entries = vec![started(&key), host_call(HostFunction::PromiseCreate), Entry::Suspended(parked)];
-    ledger.step(now(), LedgerEvent::Append { worker, activation, first: OplogIndex(2), entries }).unwrap();
+    ledger.step(now(), append(worker, activation, OplogIndex(2), entries)).unwrap();
     ledger.take_actions();
     let mut complete = |owner| {
-        let operation = PromiseOperation::Complete(vec![9]);
+        let operation = completion(OplogIndex(3), vec![9]);
         ledger
             .step(now(), LedgerEvent::Promise { owner, promise: promise.clone(), operation, context: None })
             .unwrap()
@@ -355,6 +366,58 @@ fn the_first_completion_of_a_promise_wins_and_wakes_waiters() {
     assert!(matches!(complete(Some(worker)), StepOutcome::Promise(PromiseCompletion::Completed, _)));
     assert!(matches!(complete(Some(worker)), StepOutcome::Promise(PromiseCompletion::AlreadyCompleted, _)));
     assert_eq!(ledger.take_actions(), [LedgerAction::Wake(worker)]);
+}
+
+/// The row that an event brings is written as it is, and projections leave the ledger without being encoded: neither
+/// depends on the size of the data while the node's lock is held.
+#[test]
+fn large_rows_are_moved_and_projections_are_shared() {
+    let mut ledger = ModelStore::default().reopen();
+    let Ok(StepOutcome::Created(worker)) = ledger.step(now(), created_first()) else {
+        panic!("a new worker is created");
+    };
+    let Ok(StepOutcome::Activated(activation)) = ledger.step(now(), LedgerEvent::Activate { worker }) else {
+        panic!("it is activated");
+    };
+    let key = IdempotencyKey::new("k").unwrap();
+    let large = || Value::Bytes(vec![7; 100_000]);
+    let source = InvocationSource::Inline { function: Arc::from("f"), params: vec![large()] };
+    let begun = Entry::InvocationStarted { at: now(), key: key.clone(), source };
+    let entries = EncodedEntries::new(OplogIndex(2), vec![begun.clone()]);
+    let mut bodies = vec![entries.body().unwrap().as_ptr()];
+    ledger.step(now(), LedgerEvent::Append { worker, activation, entries }).unwrap();
+    let digest = ledger.key_record(worker, &key).unwrap().invocation.clone();
+    assert!(digest.is_some(), "computed with the encoding");
+
+    let accepted = IdempotencyKey::new("l").unwrap();
+    let (function, params) = (Arc::from("g"), vec![large()]);
+    let event = EncodedEvent::new(InboxEvent::Invocation { at: now(), key: accepted, function, params });
+    bodies.push(event.body().as_ptr());
+    ledger.step(now(), LedgerEvent::Accept { worker, event }).unwrap();
+
+    let buffered = EncodedEntries::new(OplogIndex(3), vec![begun]);
+    bodies.push(buffered.body().unwrap().as_ptr());
+    let call = HostCall { function: HostFunction::KeyValueSet, request: HostCallRequest::Inline(vec![]) };
+    let context = HostCallContext { worker, activation, buffered, call };
+    let write = SharedWrite::KeyValue {
+        bucket: "b".into(),
+        write: golem_model::keyvalue::KeyValueWrite::Delete(vec!["k".into()]),
+    };
+    let stored = shared_values::StoredValues::new();
+    ledger.step(now(), LedgerEvent::SharedWrite { context, write, stored }).unwrap();
+
+    let shared = ledger.shared_projection(worker).unwrap();
+    let draft = ledger.take_batch(true);
+    assert!(draft.projections().iter().any(|taken| Arc::ptr_eq(taken, &shared)));
+    let batch = draft.encode();
+    assert_eq!(batch.projections.len(), 1);
+    let written: Vec<_> = batch.rows.iter().map(|row| row.body.as_ptr()).collect();
+    for body in bodies {
+        assert!(written.contains(&body), "a row was encoded again");
+    }
+    for row in &batch.rows {
+        codec::decode_row(&row.body).unwrap();
+    }
 }
 
 /// A worker that waits for two promises of another one, and continues after the first.
@@ -374,7 +437,7 @@ fn the_promise_that_loses_a_race_keeps_no_registration() {
             panic!("it is activated");
         };
         let first = ledger.projection(worker).unwrap().oplog_end.next();
-        ledger.step(now(), LedgerEvent::Append { worker, activation, first, entries }).unwrap();
+        ledger.step(now(), append(worker, activation, first, entries)).unwrap();
     };
     let key = IdempotencyKey::new("k").unwrap();
     let made = || host_call(HostFunction::PromiseCreate);
@@ -385,7 +448,7 @@ fn the_promise_that_loses_a_race_keeps_no_registration() {
     append(&mut ledger, waiter, vec![started(&key), parked(vec![promise(3), promise(4), promise(5)])]);
     ledger.take_actions();
     let complete = |ledger: &mut Ledger, index| {
-        let operation = PromiseOperation::Complete(vec![]);
+        let operation = completion(OplogIndex(index), vec![]);
         let event =
             LedgerEvent::Promise { owner: Some(owner), promise: promise(index), operation, context: None };
         ledger.step(now(), event).unwrap();

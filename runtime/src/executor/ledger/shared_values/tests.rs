@@ -1,6 +1,6 @@
 //! Tests shared values against a plain map, and what the cache keeps.
 
-use super::super::{ActivationId, LedgerEvent, NewWorker};
+use super::super::{ActivationId, EncodedEntries, LedgerEvent, NewWorker};
 use super::*;
 use crate::executor::projection::WorkerProjection;
 use crate::storage::ports::{StorePosition, WorkerNum};
@@ -19,6 +19,14 @@ fn value(text: &str) -> Arc<[u8]> {
     text.as_bytes().into()
 }
 
+impl SharedValues {
+    /// Marks rows as committed, up to the last of them.
+    fn commit(&mut self, rows: &[ValueRow]) {
+        let durable = rows.iter().map(|row| row.version).max().unwrap_or_default();
+        self.mark_committed(rows, durable);
+    }
+}
+
 /// Writes so many values that the cache evicts everything else.
 fn fill_cache(values: &mut SharedValues, from: u64) {
     for number in 0..=(CACHE_BYTES_MAX / CACHED_BYTES_MAX) as u64 {
@@ -26,7 +34,7 @@ fn fill_cache(values: &mut SharedValues, from: u64) {
         values.write(project_key(&format!("filler {number}")), large, Seq(from + number));
     }
     let (rows, _) = values.take_unwritten();
-    values.mark_committed(&rows);
+    values.commit(&rows);
 }
 
 #[test]
@@ -39,11 +47,11 @@ fn the_last_write_of_a_batch_counts() {
     assert_eq!(rows.len(), 2);
     assert_eq!((rows[1].value.clone(), rows[1].version), (Some(value("two")), Seq(2)));
     values.write(project_key("k"), Some(value("three")), Seq(4));
-    values.mark_committed(&rows);
+    values.commit(&rows);
     assert_eq!(values.get(&project_key("k")).unwrap().value, Some(value("three")), "the newer one is kept");
     let (rows, _) = values.take_unwritten();
     assert_eq!(rows.len(), 1);
-    values.mark_committed(&rows);
+    values.commit(&rows);
     assert_eq!(values.unwritten_bytes(), 0);
     assert_eq!(values.get(&project_key("gone")).unwrap(), &Versioned::default(), "known to be absent");
 }
@@ -51,10 +59,10 @@ fn the_last_write_of_a_batch_counts() {
 #[test]
 fn a_value_written_during_a_read_stays_until_the_read_ends() {
     let mut values = SharedValues::default();
-    let read = values.begin_read(Seq(0));
+    let read = values.begin_read(Seq(0), Seq(0));
     values.write(project_key("k"), Some(value("new")), Seq(1));
     let (rows, _) = values.take_unwritten();
-    values.mark_committed(&rows);
+    values.commit(&rows);
     fill_cache(&mut values, 2);
     assert_eq!(values.get(&project_key("k")).unwrap().value, Some(value("new")));
     let since = values.written_since(read, PROJECT, &project_key("").1, None, Some("k"));
@@ -62,7 +70,7 @@ fn a_value_written_during_a_read_stays_until_the_read_ends() {
     values.end_read(read);
     fill_cache(&mut values, 1_000);
     assert_eq!(values.get(&project_key("k")), None, "evicted, because the store has it");
-    let read = values.begin_read(Seq(2_000));
+    let read = values.begin_read(Seq(2_000), Seq(2_000));
     assert_eq!(values.written_since(read, PROJECT, &project_key("").1, None, None), []);
 }
 
@@ -78,9 +86,52 @@ fn an_uncommitted_value_is_not_evicted() {
         Some(value("queued")),
         "the value that was read is older"
     );
-    values.mark_committed(&taken);
+    values.commit(&taken);
     fill_cache(&mut values, 1_000);
     assert_eq!(values.get(&project_key("k")), None);
+}
+
+/// A read of many keys takes the lock several times. In the end it has the values of one moment.
+#[test]
+fn values_that_were_found_are_brought_to_the_present() {
+    let mut values = SharedValues::default();
+    let keys: Vec<ScopedKey> = (0..600).map(|number| project_key(&number.to_string()).1).collect();
+    let chunks: Vec<usize> = KeyChunk::split(&keys).map(|chunk| chunk.0.len()).collect();
+    assert_eq!(chunks, [KEYS_PER_LOCK_MAX, KEYS_PER_LOCK_MAX, 600 - 2 * KEYS_PER_LOCK_MAX]);
+    for key in &keys {
+        values.write((PROJECT, key.clone()), Some(value("old")), Seq(1));
+    }
+    let read = values.begin_read(Seq(0), Seq(1));
+    let mut found = StoredValues::new();
+    for (number, chunk) in (2..).zip(KeyChunk::split(&keys)) {
+        values.add_known(PROJECT, chunk, &mut found);
+        // After each chunk, one key of each chunk is written; another project has the same keys.
+        for key in [&keys[0], &keys[300], &keys[599]] {
+            values.write((PROJECT, key.clone()), Some(value(&number.to_string())), Seq(number));
+            let other = ProjectId(Uuid::from_u128(9));
+            values.write((other, key.clone()), Some(value("other")), Seq(number));
+        }
+        // A commit during the read.
+        let (rows, _) = values.take_unwritten();
+        values.commit(&rows);
+    }
+    values.write(project_key("1"), None, Seq(9));
+    values.write(project_key("not wanted"), Some(value("x")), Seq(9));
+    values.update_found(read, PROJECT, &mut found);
+    values.end_read(read);
+    assert_eq!(found.len(), 600);
+    for (number, key) in keys.iter().enumerate() {
+        let expected = match number {
+            0 | 300 | 599 => Some(value("4")),
+            1 => None,
+            _ => Some(value("old")),
+        };
+        assert_eq!(found[key].value, expected, "{number}");
+    }
+    // What is durable and needed by no read is not remembered.
+    let (rows, _) = values.take_unwritten();
+    values.commit(&rows);
+    assert!(values.recent.is_empty());
 }
 
 /// A small random generator: the same seed gives the same run.
@@ -160,7 +211,8 @@ impl RunningLedger {
     ) -> Result<StepOutcome, StepError> {
         let (worker, activation) = self.activations[caller];
         let first = self.ledger.projection(worker).unwrap().oplog_end.next();
-        let context = HostCallContext { worker, activation, first, entries: Vec::new(), call: call() };
+        let buffered = EncodedEntries::new(first, Vec::new());
+        let context = HostCallContext { worker, activation, buffered, call: call() };
         let write = SharedWrite::KeyValue { bucket: "b".into(), write };
         self.ledger.step(Timestamp::default(), LedgerEvent::SharedWrite { context, write, stored: read })
     }
@@ -233,7 +285,7 @@ fn outcomes_are_those_of_a_plain_map() {
                     }
                 }
                 7 | 8 => {
-                    let batch = running.ledger.take_batch(false);
+                    let batch = running.ledger.take_batch(false).encode();
                     if random.below(5) == 0 {
                         // The commit fails: everything starts again from the stored state.
                         running = RunningLedger::start(position, &projections);

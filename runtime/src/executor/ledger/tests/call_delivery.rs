@@ -61,7 +61,10 @@ fn random_step(ledger: &mut Ledger, store: &ModelStore, random: &mut Random, tim
     let pick = |random: &mut Random| {
         outstanding.get(usize::try_from(random.below(1 + outstanding.len() as u64)).unwrap())
     };
-    let context = |call| HostCallContext { worker, activation, first, entries: vec![], call };
+    let context = |call| {
+        let buffered = EncodedEntries::new(first, vec![]);
+        HostCallContext { worker, activation, buffered, call }
+    };
     let entries = match (&projection.current, random.below(12)) {
         (None, _) => match projection.queue.front() {
             Some((accepted_row, _)) => {
@@ -125,7 +128,7 @@ fn random_step(ledger: &mut Ledger, store: &ModelStore, random: &mut Random, tim
         }
         (Some(_), _) => vec![completed()],
     };
-    ledger.step(now, LedgerEvent::Append { worker, activation, first, entries }).unwrap();
+    ledger.step(now, append(worker, activation, first, entries)).unwrap();
 }
 
 fn check_calls(seed: u64) {
@@ -136,7 +139,7 @@ fn check_calls(seed: u64) {
         match random.below(12) {
             0..=8 => random_step(&mut ledger, &store, &mut random, time),
             9 | 10 => {
-                let batch = ledger.take_batch(random.below(2) == 0);
+                let batch = ledger.take_batch(random.below(2) == 0).encode();
                 if random.below(10) > 0 {
                     store.commit(&batch);
                     ledger.mark_committed(&batch);

@@ -78,7 +78,7 @@ fn check(seed: u64) {
         match random.below(16) {
             0..=7 => random_step(&mut ledger, &store, &mut random, &mut keys),
             8..=10 => {
-                let batch = ledger.take_batch(random.below(2) == 0);
+                let batch = ledger.take_batch(random.below(2) == 0).encode();
                 store.commit(&batch);
                 ledger.mark_committed(&batch);
                 ledger.evict(1, |_| false);
@@ -109,7 +109,7 @@ fn check(seed: u64) {
         ledger.take_actions();
     }
     running.clear();
-    let batch = ledger.take_batch(true);
+    let batch = ledger.take_batch(true).encode();
     store.commit(&batch);
     ledger.mark_committed(&batch);
     assert!(
@@ -141,7 +141,7 @@ fn a_ledger_that_can_evict_nothing_does_not_search_with_each_commit() {
     for number in 0..100 {
         ledger.step(now(), LedgerEvent::CreateWorker(store.new_worker(worker_id(number)))).unwrap();
     }
-    let batch = ledger.take_batch(true);
+    let batch = ledger.take_batch(true).encode();
     ledger.mark_committed(&batch);
     let searched = std::cell::Cell::new(0);
     for _ in 0..100 {
