@@ -262,8 +262,7 @@ impl Server {
 
     /// Sets the state of the disk of a server that was started with `--disk`: `well`, `full` or `failing`.
     pub async fn set_disk(&mut self, state: &str) {
-        let stdin = self.child.stdin.as_mut().expect("standard input is a pipe");
-        stdin.write_all(format!("{state}\n").as_bytes()).await.expect("the server reads its input");
+        self.send_line(state).await;
         let done = format!("the disk is {state}");
         let last_line = self.last_line.wait_for(|line| *line == done);
         drop(
@@ -271,6 +270,26 @@ impl Server {
                 .await
                 .expect("the server runs"),
         );
+    }
+
+    /// Sends a line to a server that was started with `--files`, and returns the next line of its standard output.
+    pub async fn ask_about_files(&mut self, command: &str) -> String {
+        self.last_line.mark_unchanged();
+        self.send_line(command).await;
+        wait::bounded("the server's answer", self.last_line.changed()).await.expect("the server runs");
+        self.last_line.borrow().clone()
+    }
+
+    /// Cuts the simulated power of a server that was started with `--files`.
+    pub async fn cut_power(mut self) {
+        self.send_line("power-cut").await;
+        let status = wait::bounded("the server to end", self.child.wait()).await;
+        assert!(!status.expect("a child that was started can be waited for").success());
+    }
+
+    async fn send_line(&mut self, line: &str) {
+        let stdin = self.child.stdin.as_mut().expect("standard input is a pipe");
+        stdin.write_all(format!("{line}\n").as_bytes()).await.expect("the server reads its input");
     }
 
     /// The exit status, if the process ended without [`Server::kill`] or [`Server::stop`].

@@ -4,7 +4,7 @@ use crate::shell;
 use crate::tree::Tree;
 
 /// The suites with such tests.
-const SUITES: &[&str] = &["hostile"];
+const SUITES: &[&str] = &["conformance", "hostile", "write_faults"];
 
 /// Runs [`SUITES`] with large sizes: the tests look at the variable `GOLEM_TEST_LONG`.
 pub(crate) fn run(tree: &Tree) -> anyhow::Result<()> {

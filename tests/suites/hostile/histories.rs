@@ -9,6 +9,7 @@ use golem_model::{Entry, IdempotencyKey, OplogIndex, TemplateId, Timestamp, Valu
 use golem_runtime::storage::embedded::{EmbeddedStore, OpenOptions};
 use golem_runtime::storage::ports::{Batch, LogRow, Store as _};
 use golem_tests::guests;
+use golem_tests::is_long_run;
 use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
@@ -22,21 +23,17 @@ const ROW_ENTRIES: usize = 128;
 /// Rows in one transaction.
 const BATCH_ROWS: usize = 2_000;
 
-/// Whether the sizes are those of `cargo xtask long`.
-fn is_long() -> bool {
-    std::env::var_os("GOLEM_TEST_LONG").is_some()
-}
-
 #[tokio::test]
 async fn recovering_a_long_history_takes_bounded_memory() {
     // The guest keeps the readings, in a list that doubles.
-    let (readings, memory_bytes_max) = if is_long() { (10_000_000, 512 << 20) } else { (200_000, 16 << 20) };
+    let (readings, memory_bytes_max) =
+        if is_long_run() { (10_000_000, 512 << 20) } else { (200_000, 16 << 20) };
     recover_clock_readings(readings, memory_bytes_max).await;
 }
 
 #[tokio::test]
 async fn recovering_large_answers_takes_bounded_memory() {
-    recover_large_answers(if is_long() { 150 } else { 30 }).await;
+    recover_large_answers(if is_long_run() { 150 } else { 30 }).await;
 }
 
 async fn recover_clock_readings(readings: u32, memory_bytes_max: u64) {

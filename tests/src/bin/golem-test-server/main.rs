@@ -1,13 +1,17 @@
 //! The real server with selectable faults. The suites `controls` and `end_to_end` run it.
 //!
-//! Usage: `golem-test-server [--control NAME | --disk] server …`. The arguments after `server` are those of `golem
-//! server`.
+//! Usage: `golem-test-server [--control NAME | --disk | --files none | --files FAULT] server …`. The arguments after
+//! `server` are those of `golem server`.
 //!
 //! A control removes one condition of durability for the whole run. With `--disk` the server's disk has no faults at
 //! first. Lines on standard input (`full`, `failing`, `well`) change its state; each change is confirmed on standard
-//! output.
+//! output. With `--files`, operations on the files of the data folder are counted, and the fault, such as `kill@17`,
+//! happens at that operation. The line `count` prints their number, the line `power-cut` ends the server as a power cut
+//! does.
 
 #![expect(clippy::print_stdout, reason = "the harness reads its output")]
+
+mod files;
 
 use anyhow::{Context, bail};
 use clap::Parser;
@@ -15,7 +19,9 @@ use golem_runtime::app::Overrides;
 use golem_runtime::config::ServerArgs;
 use golem_runtime::executor::Deduplication;
 use golem_tests::early_ack::EarlyAck;
+use golem_tests::file_faults::FileFaults;
 use golem_tests::vfs::{self, Disk, DiskFaults};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -41,6 +47,7 @@ fn main() -> ExitCode {
 
 fn run() -> anyhow::Result<()> {
     let mut overrides = Overrides::default();
+    let mut faults_of_files = None;
     let mut words = std::env::args();
     words.next();
     loop {
@@ -51,10 +58,22 @@ fn run() -> anyhow::Result<()> {
                 let disk = register_disk(DiskFaults::default(), &mut overrides);
                 std::thread::spawn(move || follow_commands(disk));
             }
-            other => bail!("unknown argument `{other}`; use --control NAME, --disk or server"),
+            "--files" => {
+                let fault = words.next().context("--files needs a fault, or none")?;
+                let fault =
+                    if fault == "none" { None } else { Some(fault.parse().map_err(anyhow::Error::msg)?) };
+                faults_of_files = Some(fault);
+            }
+            other => bail!("unknown argument `{other}`; use --control NAME, --disk, --files FAULT or server"),
         }
     }
     let server = Server::parse_from(std::iter::once("golem-test-server".to_owned()).chain(words));
+    if let Some(fault) = faults_of_files {
+        let folder = PathBuf::from(server.args.data_dir.clone().context("--files needs --data-dir")?);
+        let kept = folder.with_extension("kept");
+        files::watch(FileFaults::new(folder, kept, fault));
+        std::thread::spawn(follow_file_commands);
+    }
     golem_runtime::serve::run(&server.args, std::env::vars_os(), overrides)
 }
 
@@ -94,5 +113,16 @@ fn follow_commands(disk: &Disk) {
         };
         disk.set_faults(faults);
         println!("the disk is {line}");
+    }
+}
+
+/// Reads commands about the files of the data folder from standard input.
+fn follow_file_commands() {
+    for line in std::io::stdin().lines().map_while(Result::ok) {
+        match line.as_str() {
+            "count" => println!("operations on files: {}", files::operations()),
+            "power-cut" => files::cut_power(),
+            other => eprintln!("unknown command `{other}`; use count or power-cut"),
+        }
     }
 }
