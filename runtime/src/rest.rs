@@ -208,7 +208,7 @@ pub fn router(services: Arc<Services>) -> Router {
         .route(&of_worker("oplog"), get(oplog::read))
         .route(&of_worker("oplog/{index}"), get(oplog::read_entry))
         .route(&of_worker("queue"), get(oplog::queue))
-        .route(&of_worker("update"), get(update::view).post(update::request))
+        .route(&of_worker("update"), get(update::view).post(update::request).delete(update::withdraw))
         .route(&of_worker("invocations/{key}"), delete(oplog::cancel))
         .route(&of_worker("recover"), post(worker::recover))
         .route(&of_worker("connect"), get(connect::connect))

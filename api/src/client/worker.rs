@@ -163,6 +163,11 @@ impl Client {
         self.send(self.worker_request(Method::POST, worker, Some("update")).json(request)).await.map(drop)
     }
 
+    /// `DELETE …/update`: withdraws the pending update.
+    pub async fn worker_withdraw_update(&self, worker: &WorkerId) -> Result<(), ClientError> {
+        self.send(self.worker_request(Method::DELETE, worker, Some("update"))).await.map(drop)
+    }
+
     /// `GET …/update`: the pending and the last update.
     pub async fn worker_updates(&self, worker: &WorkerId) -> Result<UpdateReport, ClientError> {
         self.json(self.worker_request(Method::GET, worker, Some("update"))).await

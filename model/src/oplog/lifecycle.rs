@@ -147,6 +147,11 @@ pub enum AdminRequest {
         /// The requested version.
         to: u32,
     },
+    /// Withdraws the requested update, which has not been performed.
+    UpdateWithdrawn {
+        /// Time of the request.
+        at: Timestamp,
+    },
 }
 
 pub(super) fn put_lifecycle_event(out: &mut Vec<u8>, event: &LifecycleEvent) {
@@ -265,6 +270,10 @@ pub(super) fn put_admin_request(out: &mut Vec<u8>, request: &AdminRequest) {
             put_update_mode(out, *mode);
             put_varint(out, u64::from(*to));
         }
+        AdminRequest::UpdateWithdrawn { at } => {
+            out.push(66);
+            put_time(out, *at);
+        }
     }
 }
 
@@ -276,6 +285,7 @@ pub(super) fn admin_request(tag: u8, input: &mut Reader<'_>) -> Result<AdminRequ
             mode: update_mode(input)?,
             to: input.varint_as()?,
         },
+        66 => AdminRequest::UpdateWithdrawn { at: time(input)? },
         tag => return Err(DecodeError::UnknownTag { what: "inbox event", tag }),
     })
 }

@@ -107,13 +107,16 @@ pub enum ExecutorError {
         /// Whether the invocation has ended.
         ended: bool,
     },
-    /// An update is pending already. There is at most one at a time.
-    #[error("worker {worker} has a pending update to version {to} already; wait until it is done")]
-    UpdatePending {
+    /// There is no update to withdraw.
+    #[error(
+        "worker {worker} has no pending update, and runs version {version}; `worker update-report` shows the outcome of the \
+             last update"
+    )]
+    NoUpdatePending {
         /// The worker.
         worker: WorkerId,
-        /// The version of the pending update.
-        to: u32,
+        /// The version that it runs.
+        version: u32,
     },
     /// The worker runs the requested version already.
     #[error("worker {worker} runs version {version} already")]

@@ -386,6 +386,12 @@ impl WorkerProjection {
                     self.process_ends.reset();
                 }
             }
+            InboxEvent::Admin(AdminRequest::UpdateWithdrawn { at: _ }) => {
+                self.snapshot_state.update = None;
+                if self.current.is_none() {
+                    self.process_ends.reset();
+                }
+            }
             InboxEvent::Admin(AdminRequest::InvocationCancelled { at: _, key }) => {
                 if let Some(place) = self.queue.iter().position(|(_, queued)| queued.matches(key))
                     && let Some((started, key)) = self.queue.remove(place)

@@ -4,11 +4,15 @@
 //! and only a successful rehearsal is recorded as the switch, in one entry. So a crash leaves the worker on the old
 //! version with the request still pending, or on the new version.
 //!
+//! A pending update can be withdrawn, or replaced by another one, until its switch is recorded. An attempt that is under
+//! way is stopped, and may append nothing any more.
+//!
 //! Invariant: a rehearsal appends nothing to the log: its adapter carries [`ActivationId::NONE`], which the ledger
 //! refuses.
 
 use super::adapters::ActivationAdapter;
 use super::core::{Core, ResidentInstance, State};
+use super::interrupt::interrupt_guest;
 use super::invoke::{check_usable, internal};
 use super::ledger::{ActivationId, LedgerEvent};
 use super::load::{self, LoadError, Loader};
@@ -65,9 +69,22 @@ struct UpdateRefusal {
 }
 
 impl Executor {
-    /// Requests an update. Durable on return. It is performed as soon as no invocation runs, and [`Executor::updates`]
-    /// returns its result.
+    /// Requests an update, in place of the pending one. Durable on return. It is performed as soon as no invocation runs,
+    /// and [`Executor::updates`] returns its result. Repeating the request changes nothing.
     pub async fn update(&self, id: &WorkerId, mode: UpdateMode, to: u32) -> Result<(), ExecutorError> {
+        self.change_update(id, |core, state, worker| core.request_update(state, worker, mode, to)).await
+    }
+
+    /// Withdraws the pending update. Durable on return. An update that was performed or refused is not changed.
+    pub async fn withdraw_update(&self, id: &WorkerId) -> Result<(), ExecutorError> {
+        self.change_update(id, Core::withdraw_update_locked).await
+    }
+
+    async fn change_update(
+        &self,
+        id: &WorkerId,
+        change: impl Fn(&Arc<Core>, &mut State, WorkerNum) -> Result<(), ExecutorError>,
+    ) -> Result<(), ExecutorError> {
         let core = &self.core;
         let (outcome, position) = loop {
             let located = self.find_worker(id).await?;
@@ -77,7 +94,7 @@ impl Executor {
             if state.ledger.projection(worker).is_none() {
                 continue;
             }
-            let outcome = core.request_update(&mut state, worker, mode, to);
+            let outcome = change(core, &mut state, worker);
             break (outcome, state.worker_position(worker));
         };
         match outcome {
@@ -119,17 +136,50 @@ impl Core {
         let Some(projection) = state.ledger.projection(worker) else { return Ok(()) };
         check_usable(projection)?;
         let id = projection.id.clone();
-        if let Some(pending) = projection.snapshot_state.update {
-            return Err(ExecutorError::UpdatePending { worker: id, to: pending.to });
+        let pending = projection.snapshot_state.update;
+        if pending.is_some_and(|pending| (pending.mode, pending.to) == (mode, to)) {
+            return Ok(());
         }
         if projection.template_version == to {
             return Err(ExecutorError::UpdateToSame { worker: id, version: to });
+        }
+        if pending.is_some() {
+            self.stop_update(state, worker);
         }
         let request = AdminRequest::UpdateRequested { at: self.clock.now(), mode, to };
         let event = LedgerEvent::Inbox { worker, event: InboxEvent::Admin(request) };
         self.step(state, event).map_err(|error| internal(&error))?;
         self.spawn_if_idle(state, worker);
         Ok(())
+    }
+
+    fn withdraw_update_locked(
+        self: &Arc<Self>,
+        state: &mut State,
+        worker: WorkerNum,
+    ) -> Result<(), ExecutorError> {
+        let Some(projection) = state.ledger.projection(worker) else { return Ok(()) };
+        if projection.snapshot_state.update.is_none() {
+            let (worker, version) = (projection.id.clone(), projection.template_version);
+            return Err(ExecutorError::NoUpdatePending { worker, version });
+        }
+        self.stop_update(state, worker);
+        let request = AdminRequest::UpdateWithdrawn { at: self.clock.now() };
+        let event = LedgerEvent::Inbox { worker, event: InboxEvent::Admin(request) };
+        self.step(state, event).map(drop).map_err(|error| internal(&error))
+    }
+
+    /// Stops an attempt of the pending update, if one is under way. No invocation runs then.
+    fn stop_update(self: &Arc<Self>, state: &mut State, worker: WorkerNum) {
+        let begun = state.ledger.projection(worker).is_some_and(|projection| projection.current.is_some());
+        let tried = state.slots.get(&worker).is_some_and(|slot| slot.has_task && slot.current.is_none());
+        if tried && !begun {
+            interrupt_guest(state, worker);
+            // A manual update appends its switch through the worker's activation.
+            if let Err(error) = self.step(state, LedgerEvent::Activate { worker }) {
+                tracing::error!(worker = %worker, %error, "cannot stop an attempt of an update");
+            }
+        }
     }
 }
 
@@ -142,7 +192,8 @@ pub(super) async fn apply_update(
     resident: &mut Option<ResidentInstance>,
 ) -> Result<(), ExecutorError> {
     let Some(projection) = core.lock().ledger.shared_projection(worker) else { return Ok(()) };
-    let Some(PendingUpdate { mode, to, .. }) = projection.snapshot_state.update else { return Ok(()) };
+    let Some(pending) = projection.snapshot_state.update else { return Ok(()) };
+    let PendingUpdate { at: _, mode, to } = pending;
     let before = snapshot::image_hashes(core, worker).unwrap_or_default();
     let outcome = match mode {
         UpdateMode::Automatic => {
@@ -158,7 +209,7 @@ pub(super) async fn apply_update(
             ExecutorMetrics::add(&core.metrics.updates, 1);
             if mode == UpdateMode::Automatic {
                 let updated = LifecycleEvent::Updated { at, from, to, state: None };
-                record_event(core, worker, generation, updated);
+                record_event(core, worker, generation, pending, updated);
             }
             snapshot::remove_unused_images(core, worker, before);
         }
@@ -166,7 +217,7 @@ pub(super) async fn apply_update(
             tracing::info!(worker = %projection.id, %to, %details, "an update was refused; the worker stays on its version");
             drop(resident.take());
             let refused = LifecycleEvent::UpdateRefused { at, from, to, mode, index, details };
-            record_event(core, worker, generation, refused);
+            record_event(core, worker, generation, pending, refused);
         }
         // Interrupted, shut down, or deleted: the request is still pending.
         UpdateAttempt::Stopped => drop(resident.take()),
@@ -174,10 +225,18 @@ pub(super) async fn apply_update(
     Ok(())
 }
 
-/// Records the result, unless all in-memory state was discarded meanwhile: then another task may drive the worker.
-fn record_event(core: &Arc<Core>, worker: WorkerNum, generation: u64, event: LifecycleEvent) {
+/// Records the result, unless the update was withdrawn or replaced meanwhile, or all in-memory state was discarded: then
+/// another task may drive the worker.
+fn record_event(
+    core: &Arc<Core>,
+    worker: WorkerNum,
+    generation: u64,
+    pending: PendingUpdate,
+    event: LifecycleEvent,
+) {
     let mut state = core.lock();
-    if state.generation == generation {
+    let requested = state.ledger.projection(worker).and_then(|projection| projection.snapshot_state.update);
+    if state.generation == generation && requested == Some(pending) {
         append_entries(core, &mut state, worker, vec![Entry::LifecycleEvent(event)]);
     }
 }

@@ -192,6 +192,12 @@ pub const ENDPOINTS: &[Endpoint] = &[
     project(
         Action::UpdateWorker,
         "DELETE",
+        "/v1/templates/{template_id}/workers/{worker_name}/update",
+        "Withdraws the pending update of a worker",
+    ),
+    project(
+        Action::UpdateWorker,
+        "DELETE",
         "/v1/templates/{template_id}/workers/{worker_name}/invocations/{key}",
         "Cancels an invocation that has not started",
     ),

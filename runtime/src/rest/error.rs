@@ -198,7 +198,7 @@ impl From<ExecutorError> for ApiError {
             ExecutorError::KeyReused { .. }
             | ExecutorError::NotStopped { .. }
             | ExecutorError::EventLoopRuns { .. }
-            | ExecutorError::UpdatePending { .. }
+            | ExecutorError::NoUpdatePending { .. }
             | ExecutorError::InvocationCancelled { .. }
             | ExecutorError::InvocationBegun { .. } => Self::new(StatusCode::CONFLICT, text),
             ExecutorError::InvocationNotFound { .. }

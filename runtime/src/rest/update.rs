@@ -24,6 +24,17 @@ pub(super) async fn request(
     Ok(Json(serde_json::json!({})))
 }
 
+/// `DELETE …/update`: withdraws the pending update.
+pub(super) async fn withdraw(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    WorkerPath(worker): WorkerPath,
+) -> Result<Json<serde_json::Value>, ApiError> {
+    services.authorize_template(principal, Action::UpdateWorker, worker.template)?;
+    services.executor.withdraw_update(&worker).await?;
+    Ok(Json(serde_json::json!({})))
+}
+
 /// `GET …/update`.
 pub(super) async fn view(
     State(services): State<Arc<Services>>,

@@ -251,7 +251,7 @@ impl Client {
                 let updates = answered(worker, executor.updates(&worker.id()).await)?;
                 match executor.update(&worker.id(), *mode, updates.version + 1).await {
                     // Another client was quicker, or this is a repetition.
-                    Err(ExecutorError::UpdatePending { .. } | ExecutorError::UpdateToSame { .. }) => Ok(()),
+                    Err(ExecutorError::UpdateToSame { .. }) => Ok(()),
                     other => answered(worker, other),
                 }
             }

@@ -306,10 +306,22 @@ async fn an_update_waits_for_the_invocation_that_runs() {
         async move { (api.status(&template, worker).await == "Suspended").then_some(()) }
     })
     .await;
-    api.ok(update(&template, worker, "automatic", 0)).await;
-    let pending = api.ok(Request::get(worker_path(&template, worker, "update"))).await.json();
-    assert_eq!(pending["pending"]["targetVersion"], json!(0), "{pending}");
-    assert_eq!(api.call(update(&template, worker, "automatic", 1)).await.status, 409);
+    // A request replaces the pending one, and can be withdrawn.
+    let withdraw = || Request::new("DELETE", worker_path(&template, worker, "update"));
+    let refused = api.call(withdraw()).await;
+    assert_eq!(refused.status, 409, "{}", refused.text());
+    assert!(refused.text().contains("worker"), "{}", refused.text());
+    let pending = async |api: &mut Api| {
+        api.ok(Request::get(worker_path(&template, worker, "update"))).await.json()["pending"].clone()
+    };
+    api.ok(update(&template, worker, "manual", 1)).await;
+    api.ok(withdraw()).await;
+    assert_eq!(pending(&mut api).await, Value::Null);
+    for (mode, version) in [("manual", 1), ("automatic", 1), ("automatic", 0), ("automatic", 0)] {
+        api.ok(update(&template, worker, mode, version)).await;
+        let found = pending(&mut api).await;
+        assert_eq!((&found["mode"], &found["targetVersion"]), (&json!(mode), &json!(version)), "{found}");
+    }
     // The pending update survives a crash.
     let node = node.crash().await;
     let mut api = node.api();

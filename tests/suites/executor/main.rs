@@ -8,6 +8,7 @@
 //! | `reads` | answers rest on what is durable |
 //! | `wakes` | timers, promises and restarts wake workers |
 //! | `process_ends` | attempts that end with the process |
+//! | `updates` | withdrawing and replacing an update that is tried |
 //! | `failures` | failed commits, panics, and logs on which two parts disagree |
 //!
 //! The suite uses internal crates, because a test controls the clock and the store and injects faults into the ports.
@@ -21,4 +22,5 @@ mod process_ends;
 mod progress;
 mod reads;
 mod timers;
+mod updates;
 mod wakes;

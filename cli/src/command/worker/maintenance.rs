@@ -1,4 +1,5 @@
-//! The commands `worker oplog`, `queue`, `update`, `update-report` and `cancel-invocation`.
+//! The commands `worker oplog`, `queue`, `update`, `withdraw-update`, `update-report` and
+//! `cancel-invocation`.
 
 use crate::args::WorkerArgs;
 use crate::command::{Context, resolve};
@@ -38,7 +39,7 @@ pub enum MaintenanceCommand {
         #[command(flatten)]
         worker: WorkerArgs,
     },
-    /// Update a worker to another version of its template, as soon as no invocation is running
+    /// Update a worker to another version of its template, as soon as no invocation is running. Replaces a pending update
     Update {
         /// The worker.
         #[command(flatten)]
@@ -49,6 +50,12 @@ pub enum MaintenanceCommand {
         /// Version to update to
         #[arg(long, value_name = "VERSION")]
         target_version: u32,
+    },
+    /// Withdraw the pending update of a worker
+    WithdrawUpdate {
+        /// The worker.
+        #[command(flatten)]
+        worker: WorkerArgs,
     },
     /// Show the version of a worker and the outcome of its last update
     UpdateReport {
@@ -91,6 +98,11 @@ impl MaintenanceCommand {
             Self::Update { worker, mode, target_version } => {
                 let worker = resolve::worker(context, worker).await?;
                 client.worker_update(&worker, &UpdateRequest { mode, target_version }).await?;
+                output::print(out, context.format, &client.worker_updates(&worker).await?)
+            }
+            Self::WithdrawUpdate { worker } => {
+                let worker = resolve::worker(context, worker).await?;
+                client.worker_withdraw_update(&worker).await?;
                 output::print(out, context.format, &client.worker_updates(&worker).await?)
             }
             Self::UpdateReport { worker } => {

@@ -227,6 +227,7 @@ fn inbox_event_strategy() -> impl Strategy<Value = InboxEvent> {
             .prop_map(|(at, key)| InboxEvent::Admin(AdminRequest::InvocationCancelled { at, key })),
         (time(), mode(), any::<u32>())
             .prop_map(|(at, mode, to)| InboxEvent::Admin(AdminRequest::UpdateRequested { at, mode, to })),
+        time().prop_map(|at| InboxEvent::Admin(AdminRequest::UpdateWithdrawn { at })),
     ]
 }
 
