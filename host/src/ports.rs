@@ -77,4 +77,10 @@ pub enum PortError {
         /// The cause.
         reason: Arc<str>,
     },
+    /// Stored data of the worker is damaged. A retry fails too, until an operator restores the data.
+    #[error("{details}")]
+    Damaged {
+        /// What is damaged.
+        details: Arc<str>,
+    },
 }

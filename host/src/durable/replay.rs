@@ -338,9 +338,9 @@ impl Replay {
             (is_empty, _) => {
                 let (next, end) = (self.next, self.end);
                 let found = if is_empty { "no entry" } else { "an entry" };
-                let reason =
+                let details =
                     format!("the store has {found} at oplog index {next} of an oplog that ends at {end}");
-                Err(PortError::Unavailable { reason: reason.into() })
+                Err(PortError::Damaged { details: details.into() })
             }
         });
         match next {

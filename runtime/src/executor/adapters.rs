@@ -336,8 +336,8 @@ impl Core {
     ) -> Result<Arc<[u8]>, ExecutorError> {
         match self.durable_row(owner, row).await? {
             Row::InboxEvent(InboxEvent::PromiseCompleted { data, .. }) => Ok(data.into()),
-            Row::InboxEvent(_) | Row::Entries { .. } => Err(ExecutorError::Unavailable {
-                reason: format!("log row {} should complete a promise, and does not", row.seq()).into(),
+            Row::InboxEvent(_) | Row::Entries { .. } => Err(ExecutorError::Damaged {
+                details: format!("row {} of the log should complete a promise, and does not; restore the data folder from a backup", row.seq()).into(),
             }),
         }
     }
@@ -356,6 +356,7 @@ pub(super) fn step_port_error(error: StepError) -> PortError {
 pub(super) fn port_error(error: ExecutorError) -> PortError {
     match error {
         ExecutorError::Unavailable { reason } => PortError::Unavailable { reason },
+        ExecutorError::Damaged { details } => PortError::Damaged { details },
         _ => PortError::Discarded,
     }
 }

@@ -536,7 +536,11 @@ impl Core {
 /// Logs an error of the store, and converts it into the error for the caller.
 pub(crate) fn unavailable(error: &StoreError) -> ExecutorError {
     tracing::error!(error = %with_causes(error), "the store cannot be used");
-    ExecutorError::Unavailable { reason: error.for_callers().into() }
+    let text = error.for_callers().into();
+    match error {
+        StoreError::Corrupt { .. } => ExecutorError::Damaged { details: text },
+        _ => ExecutorError::Unavailable { reason: text },
+    }
 }
 
 /// The text of an error and of its causes.

@@ -158,6 +158,12 @@ pub enum ExecutorError {
         /// Why it cannot be loaded.
         details: String,
     },
+    /// Stored data is damaged. A retry fails too, until an operator restores the data.
+    #[error("{details}")]
+    Damaged {
+        /// What is damaged, and what to do.
+        details: Arc<str>,
+    },
     /// The store cannot be used now. Nothing that was acknowledged is lost; the caller can retry.
     #[error(
         "the server cannot write its data now: {reason}. Nothing that was acknowledged is lost; try again later"

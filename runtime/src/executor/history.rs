@@ -88,7 +88,7 @@ fn missing_row(seq: Seq) -> StoreError {
 pub(crate) fn corrupt_row(seq: Seq, details: &str) -> StoreError {
     StoreError::Corrupt {
         path: PathBuf::from("golem.db"),
-        place: format!("log row {seq}"),
+        place: format!("row {seq} of the log"),
         details: details.to_owned(),
     }
 }

@@ -365,8 +365,8 @@ impl Core {
             known.clone()
         } else {
             let row = self.durable_row(worker, started).await?;
-            find_recorded_invocation(&row, &invocation.key).ok_or_else(|| ExecutorError::Unavailable {
-                reason: format!("log row {} should hold an invocation, and does not", started.seq()).into(),
+            find_recorded_invocation(&row, &invocation.key).ok_or_else(|| ExecutorError::Damaged {
+                details: format!("row {} of the log should hold an invocation, and does not; restore the data folder from a backup", started.seq()).into(),
             })?
         };
         if digest == invocation.digest() {
@@ -403,8 +403,8 @@ impl Core {
                 }
             }
         }
-        Err(ExecutorError::Unavailable {
-            reason: format!("log row {} should hold an outcome, and does not", outcome.seq()).into(),
+        Err(ExecutorError::Damaged {
+            details: format!("row {} of the log should hold an outcome, and does not; restore the data folder from a backup", outcome.seq()).into(),
         })
     }
 }

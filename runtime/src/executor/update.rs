@@ -384,5 +384,8 @@ fn stop_outcome(stop: StopReason) -> Result<UpdateAttempt, ExecutorError> {
         StopReason::Port(PortError::Unavailable { reason }) => {
             return Err(ExecutorError::Unavailable { reason });
         }
+        StopReason::Port(PortError::Damaged { details }) => {
+            return Err(ExecutorError::Damaged { details });
+        }
     })
 }

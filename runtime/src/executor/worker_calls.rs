@@ -295,8 +295,8 @@ impl Core {
     ) -> Result<Arc<[u8]>, ExecutorError> {
         match self.durable_row(worker, row).await? {
             Row::InboxEvent(InboxEvent::Call(CallEvent::Answered { answer, .. })) => Ok(answer.into()),
-            Row::InboxEvent(_) | Row::Entries { .. } => Err(ExecutorError::Unavailable {
-                reason: format!("log row {} should answer a call, and does not", row.seq()).into(),
+            Row::InboxEvent(_) | Row::Entries { .. } => Err(ExecutorError::Damaged {
+                details: format!("row {} of the log should answer a call, and does not; restore the data folder from a backup", row.seq()).into(),
             }),
         }
     }

@@ -442,8 +442,8 @@ async fn read_queued_invocation(
         Row::InboxEvent(event) => event.into_invocation(),
         Row::Entries { .. } => None,
     }
-    .ok_or_else(|| ExecutorError::Unavailable {
-        reason: format!("log row {} should hold an invocation, and does not", accepted_row.seq()).into(),
+    .ok_or_else(|| ExecutorError::Damaged {
+        details: format!("row {} of the log should hold an invocation, and does not; restore the data folder from a backup", accepted_row.seq()).into(),
     })
 }
 
@@ -542,6 +542,9 @@ fn settle_stop(core: &Arc<Core>, state: &mut State, worker: WorkerNum, stop: Sto
         StopReason::JumpedBack | StopReason::Interrupted | StopReason::Port(PortError::Discarded) => {}
         StopReason::Port(PortError::Unavailable { reason }) => {
             return abandon_work(core, state, worker, &ExecutorError::Unavailable { reason });
+        }
+        StopReason::Port(PortError::Damaged { details }) => {
+            return abandon_work(core, state, worker, &ExecutorError::Damaged { details });
         }
     }
     Flow::Continue

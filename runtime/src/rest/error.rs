@@ -236,7 +236,7 @@ impl From<ExecutorError> for ApiError {
                 };
                 Self::with_golem_error(failed, text, error)
             }
-            ExecutorError::Component { .. } => {
+            ExecutorError::Component { .. } | ExecutorError::Damaged { .. } => {
                 let details = text.clone();
                 Self::with_golem_error(failed, text, GolemError::Unknown { details })
             }

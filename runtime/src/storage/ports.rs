@@ -274,7 +274,7 @@ impl StoreError {
             }
             Self::Corrupt { place, .. } => {
                 format!(
-                    "its stored data is damaged at {place}; the server's log names the file to restore from a backup"
+                    "stored data is damaged at {place}; the server's log names the file to restore from a backup"
                 )
             }
             Self::InUse { .. } => "its data folder is in use by another process".to_owned(),

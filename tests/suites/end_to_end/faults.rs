@@ -187,6 +187,51 @@ async fn a_damaged_component_is_reported_and_other_components_work() {
     assert!(server.stop().await.success());
 }
 
+/// Changes a byte in the middle of `needle`, wherever the store's file has it.
+fn damage(database: &Path, needle: &[u8]) {
+    let mut bytes = std::fs::read(database).unwrap();
+    let places: Vec<usize> =
+        (0..bytes.len() - needle.len()).filter(|at| bytes[*at..].starts_with(needle)).collect();
+    assert!(!places.is_empty(), "{} does not contain the text", database.display());
+    for at in places {
+        bytes[at + needle.len() / 2] ^= 1;
+    }
+    std::fs::write(database, bytes).unwrap();
+}
+
+/// A worker with a damaged row is refused with an error that a retry does not cure; other workers are not affected.
+#[tokio::test]
+async fn a_damaged_row_stops_its_worker_and_no_other_one() {
+    const TEXT: &str = "a text that is in one row of the log and nowhere else";
+    let add = "golem:saves/api/add";
+    let node = TestNode::new().await;
+    let mut api = node.api();
+    let template = upload(&mut api, "saves").await;
+    for worker in ["damaged", "good"] {
+        for text in ["first", if worker == "good" { "second" } else { TEXT }, "third"] {
+            api.invoke(&template, worker, add, &json!([text])).await;
+        }
+    }
+    let (options, data) = (node.options.clone(), node.data());
+    assert!(node.server.stop().await.success());
+    damage(&data.join("golem.db"), TEXT.as_bytes());
+
+    let server = options.start().await;
+    let mut api = server.api();
+    for attempt in ["1", "2"] {
+        let answer = api.call(call(&template, "damaged", add, &json!(["fourth"]), attempt)).await;
+        assert_eq!(answer.status, 500, "{}", answer.text());
+        assert_contains(&answer.text(), &["damaged at row", "backup"]);
+    }
+    assert_eq!(api.invoke(&template, "good", add, &json!(["fourth"])).await, json!(4));
+    assert_eq!(api.call(Request::get("/healthcheck")).await.status, 200);
+    assert_eq!(api.call(Request::get(worker_path(&template, "damaged", ""))).await.status, 200);
+    let oplog = api.call(Request::get(worker_path(&template, "damaged", "oplog"))).await;
+    assert_eq!(oplog.status, 500, "{}", oplog.text());
+    assert_contains(&oplog.text(), &["damaged at row"]);
+    assert!(server.stop().await.success());
+}
+
 /// Sends increments, each with its own key, until `stop` accepts an answer; returns the number of the key of that
 /// answer.
 async fn increment_until(api: &mut Api, template: &str, from: u64, stop: impl Fn(&Response) -> bool) -> u64 {
