@@ -37,6 +37,7 @@ mod position;
 mod process_ends;
 mod progress;
 mod projection;
+mod promise_watches;
 mod queue;
 mod residency;
 mod retry;

@@ -29,6 +29,8 @@ pub(crate) struct Tail {
     interrupt_handle: InterruptHandle,
     clock: WorkerClock,
     suspend_after: Duration,
+    /// The elapsed time at which a settled promise was found last, unless the worker's place in memory is needed since.
+    promise_settled_at: Option<Duration>,
     /// Entries that are recorded and not yet appended to the store.
     buffer: EntryBuffer,
     /// Printed events that wait for these entries.
@@ -69,6 +71,7 @@ impl Tail {
             interrupt_handle: context.interrupt_handle,
             clock: WorkerClock::new(base, &history.clock),
             suspend_after: context.suspend_after,
+            promise_settled_at: None,
             buffer: EntryBuffer::new(history.repeat_from.map(revert).into_iter().collect(), context.progress),
             output: OutputBuffer::default(),
             appended: history.end,
@@ -236,8 +239,12 @@ impl<'a> Live<'a> {
     }
 
     /// The state of a promise.
-    pub(crate) async fn promise(&self, promise: &PromiseId) -> Result<PromiseState, CallFailure> {
-        Ok(self.tail.ports.promises.get(promise).await?)
+    pub(crate) async fn promise(&mut self, promise: &PromiseId) -> Result<PromiseState, CallFailure> {
+        let found = self.tail.ports.promises.get(promise).await?;
+        if found != PromiseState::Pending {
+            self.tail.promise_settled_at = Some(self.tail.ports.clock.elapsed());
+        }
+        Ok(found)
     }
 
     /// Completes a promise; returns the index of the entry that the store added for `call`.
@@ -283,6 +290,40 @@ impl<'a> Live<'a> {
         } else {
             Err(self.park(now, remaining, promises))
         }
+    }
+
+    /// Like [`Live::wait`], for a wait for promises that includes no call. If a promise was settled shortly before, others
+    /// are likely to follow: the worker stays in memory for as long as a wait may be, so that each of many promises costs
+    /// neither a replay nor an entry that names those that are left. It leaves memory if its place is needed.
+    pub(crate) async fn wait_for_promises(
+        &mut self,
+        deadline_nanos: Option<u64>,
+        promises: Vec<PromiseId>,
+    ) -> Result<(), CallFailure> {
+        let elapsed = self.tail.ports.clock.elapsed();
+        let stays_until = self.tail.promise_settled_at.map(|at| at.saturating_add(self.tail.suspend_after));
+        let Some(left) =
+            stays_until.and_then(|until| until.checked_sub(elapsed)).filter(|left| !left.is_zero())
+        else {
+            return self.wait(deadline_nanos, promises).await;
+        };
+        self.flush()?;
+        let left = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
+        let until = self.monotonic_now().saturating_add(left);
+        let until = deadline_nanos.map_or(until, |deadline| deadline.min(until));
+        let ports = self.tail.ports.clone();
+        let is_wanted = tokio::select! {
+            biased;
+            waited = self.wait_in_memory(Some(until), &promises) => {
+                waited?;
+                false
+            }
+            () = ports.promises.place_wanted() => true,
+        };
+        if is_wanted {
+            self.tail.promise_settled_at = None;
+        }
+        Ok(())
     }
 
     /// Like [`Live::wait`], but waits in memory for at most `soon` and never parks. The caller then checks again and

@@ -100,17 +100,21 @@ impl DurableCall for Poll {
                     .to_owned(),
             ));
         }
-        let mut waited = !self.pollables.iter().any(|pollable| matches!(pollable, Pollable::Call(_)));
+        let has_calls = self.pollables.iter().any(|pollable| matches!(pollable, Pollable::Call(_)));
+        let mut waited = !has_calls;
         loop {
             let now = live.monotonic_now();
             let ready = self.ready(live, now).await?;
             if !ready.is_empty() || !self.blocks {
                 return Ok(CallResponse::Unrecorded(self.response(live, now, ready)));
             }
-            if std::mem::replace(&mut waited, true) {
-                live.wait(self.first_deadline(), self.promises()).await?;
+            let promises = self.promises();
+            if !has_calls && !promises.is_empty() {
+                live.wait_for_promises(self.first_deadline(), promises).await?;
+            } else if std::mem::replace(&mut waited, true) {
+                live.wait(self.first_deadline(), promises).await?;
             } else {
-                live.wait_briefly(self.first_deadline(), self.promises(), WAIT_IN_MEMORY).await?;
+                live.wait_briefly(self.first_deadline(), promises, WAIT_IN_MEMORY).await?;
             }
         }
     }
@@ -172,7 +176,7 @@ impl Poll {
         out
     }
 
-    async fn ready(&self, live: &Live<'_>, now: u64) -> Result<Vec<usize>, CallFailure> {
+    async fn ready(&self, live: &mut Live<'_>, now: u64) -> Result<Vec<usize>, CallFailure> {
         let mut ready = Vec::new();
         for (index, pollable) in self.pollables.iter().enumerate() {
             let is_ready = match pollable {

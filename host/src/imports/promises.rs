@@ -84,7 +84,7 @@ impl DurableCall for AwaitPromise {
             match live.promise(&self.promise).await? {
                 PromiseState::Completed(data) => return Ok(CallResponse::Unrecorded(data.to_vec())),
                 PromiseState::Unknown => return Err(not_found(&self.promise)),
-                PromiseState::Pending => live.wait(None, vec![self.promise.clone()]).await?,
+                PromiseState::Pending => live.wait_for_promises(None, vec![self.promise.clone()]).await?,
             }
         }
     }

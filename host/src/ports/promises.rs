@@ -40,4 +40,10 @@ pub trait Promises: Send + Sync {
 
     /// Returns once any of `promises` is completed or deleted; at once if one is already.
     async fn wait_any(&self, promises: &[PromiseId]) -> Result<(), PortError>;
+
+    /// Returns when another worker needs the place in memory of a worker that only waits. By default there is room for
+    /// all.
+    async fn place_wanted(&self) {
+        std::future::pending::<()>().await;
+    }
 }

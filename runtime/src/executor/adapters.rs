@@ -15,6 +15,7 @@ use super::ledger::{
 use super::panics::StateGuard;
 use super::position::Position;
 use super::projection::PromiseSlot;
+use super::promise_watches::PromiseWatch;
 use super::{ExecutorError, WorkerRange, WorkerView, ledger, listing};
 use crate::storage::ports::{Seq, WorkerNum};
 use async_trait::async_trait;
@@ -120,7 +121,6 @@ impl ActivationAdapter {
             let outcome = self.core.step(&mut state, event).map_err(step_port_error)?;
             drop(state);
             self.track_row(&outcome);
-            self.core.promises_changed.send_modify(|version| *version += 1);
             return match outcome {
                 StepOutcome::Promise(completion, _) => Ok(completion),
                 StepOutcome::Created(_)
@@ -259,7 +259,7 @@ impl Promises for ActivationAdapter {
     }
 
     async fn wait_any(&self, promises: &[PromiseId]) -> Result<(), PortError> {
-        let mut changes = self.core.promises_changed.subscribe();
+        let watch = PromiseWatch::new(&self.core, promises);
         loop {
             let answered = self.answer_notify()?;
             let answer = answered.notified();
@@ -267,7 +267,6 @@ impl Promises for ActivationAdapter {
             // The notification is enabled before anything is checked, so an answer that arrives in between wakes this
             // wait.
             answer.as_mut().enable();
-            changes.mark_unchanged();
             let (mut calls, mut others) = (false, false);
             for promise in promises {
                 let call = self.is_call_pending(promise)?;
@@ -283,14 +282,15 @@ impl Promises for ActivationAdapter {
             tokio::select! {
                 biased;
                 () = answer, if calls => {}
-                result = changes.changed(), if others => {
-                    if result.is_err() {
-                        return Err(PortError::Discarded);
-                    }
-                }
+                // The caller checks which one it is.
+                () = watch.settled(), if others => return Ok(()),
                 else => return Ok(()),
             }
         }
+    }
+
+    async fn place_wanted(&self) {
+        self.core.residents.wanted().await;
     }
 }
 

@@ -16,6 +16,7 @@ use super::panics::StateGuard;
 use super::position::Position;
 use super::progress::AcceptanceQueue;
 use super::projection::WorkerProjection;
+use super::promise_watches::PromiseWatches;
 use super::residency::ResidentPermits;
 pub(crate) use super::residency::{ResidentInstance, ResidentPermit};
 use super::scheduler::{Scheduler, TimerEvent, TimerId, TimerReason};
@@ -35,7 +36,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// The reply to an invocation: its result, or the error for the caller.
 pub(crate) type Reply = Result<Option<Value>, ExecutorError>;
@@ -204,6 +205,8 @@ pub(crate) struct State {
     pub(crate) idle_counter: u64,
     /// Workers to wake whose projections may have to be loaded first.
     pub(crate) wakes: WakeQueue,
+    /// Workers that wait for promises in memory.
+    pub(crate) promise_watches: PromiseWatches,
     /// Workers whose work met errors of the server, and the number of these errors in a row. The work is retried.
     pub(crate) server_errors: HashMap<WorkerNum, u32>,
 }
@@ -228,8 +231,6 @@ pub(crate) struct Core {
     /// Permits of workers that were woken and have no instance yet.
     pub(crate) wake_permits: Arc<Semaphore>,
     pub(crate) residents: ResidentPermits,
-    /// Changes whenever a promise may have changed.
-    pub(crate) promises_changed: watch::Sender<u64>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) snapshots: Arc<dyn ContentStore>,
     /// Read-locked by a task that stores an image, until the entry that names the image has been appended. The sweep of
@@ -273,6 +274,7 @@ impl Core {
                 idle: BTreeSet::new(),
                 idle_counter: 0,
                 wakes: WakeQueue::default(),
+                promise_watches: PromiseWatches::default(),
                 server_errors: HashMap::new(),
             }),
             commit_needed: Notify::new(),
@@ -280,7 +282,6 @@ impl Core {
             wakes_changed: Notify::new(),
             wake_permits: Arc::new(Semaphore::new(wakes::WAKES_MAX)),
             residents: ResidentPermits::new(parts.settings.residents_max, parts.metrics.clone()),
-            promises_changed: watch::Sender::new(0),
             store: parts.store,
             snapshots: parts.snapshots,
             image_lock: tokio::sync::RwLock::default(),
@@ -349,7 +350,8 @@ impl Core {
                 LedgerAction::CallAnswered(worker, call, answer) => {
                     Self::deliver_answer(state, worker, call, answer);
                 }
-                LedgerAction::PromisesChanged => self.promises_changed.send_modify(|version| *version += 1),
+                LedgerAction::PromiseSettled(promise) => state.promise_watches.settle(&promise),
+                LedgerAction::PromisesGone(owner, from) => state.promise_watches.settle_from(&owner, from),
                 LedgerAction::SetTimer(worker, at) => {
                     let timer = TimerId { worker, reason: TimerReason::Log };
                     self.change_timer(state, TimerEvent::Set(timer, at));

@@ -162,8 +162,10 @@ pub(crate) enum LedgerAction {
     CallWithdrawn(WorkerNum, Seq),
     /// The answer to a call of the worker.
     CallAnswered(WorkerNum, OplogIndex, Arc<[u8]>),
-    /// Make tasks that wait in memory for a promise check it again.
-    PromisesChanged,
+    /// The promise was completed or deleted: notify the workers that wait for it in memory.
+    PromiseSettled(PromiseId),
+    /// The worker's promises from this index on do not exist any more.
+    PromisesGone(WorkerId, OplogIndex),
 }
 
 /// The rows of a key's invocation.

@@ -191,7 +191,6 @@ impl Executor {
                 Err(error) => return Err(internal(&error)),
             }
         };
-        core.promises_changed.send_modify(|version| *version += 1);
         core.wait_until_durable(position).await?;
         match completion {
             PromiseCompletion::Completed => Ok(true),
@@ -237,7 +236,6 @@ impl Executor {
                 Err(error) => return Err(internal(&error)),
             }
         };
-        core.promises_changed.send_modify(|version| *version += 1);
         core.wait_until_durable(position).await
     }
 

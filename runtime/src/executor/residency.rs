@@ -13,7 +13,7 @@ use crate::storage::ports::WorkerNum;
 use golem_host::{Instance, InterruptHandle};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 /// An instance in memory, with its permit.
 pub(crate) struct ResidentInstance {
@@ -49,6 +49,8 @@ impl Drop for ResidentPermit {
 pub(crate) struct ResidentPermits {
     semaphore: Arc<Semaphore>,
     waiting: AtomicUsize,
+    /// Notifies one worker that only waits when a task needs its place.
+    wanted: Notify,
     metrics: Arc<ExecutorMetrics>,
 }
 
@@ -71,7 +73,7 @@ impl Drop for WaitingTask<'_> {
 impl ResidentPermits {
     pub(crate) fn new(count: usize, metrics: Arc<ExecutorMetrics>) -> Self {
         let semaphore = Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
-        Self { semaphore, waiting: AtomicUsize::new(0), metrics }
+        Self { semaphore, waiting: AtomicUsize::new(0), wanted: Notify::new(), metrics }
     }
 
     /// Acquires a permit. If none is free, `evict` drops an idle instance if there is one, and then this waits. Returns
@@ -82,6 +84,7 @@ impl ResidentPermits {
         }
         let _waiting = WaitingTask::new(&self.waiting);
         evict();
+        self.wanted.notify_one();
         let permit = self.semaphore.clone().acquire_owned().await.ok()?;
         Some(self.permit(permit))
     }
@@ -94,6 +97,18 @@ impl ResidentPermits {
     /// Whether a task waits for a permit. Called under the node's lock.
     fn is_awaited(&self) -> bool {
         self.waiting.load(Ordering::SeqCst) > 0
+    }
+
+    /// Returns when a task waits for a permit. Each such task ends one of the waits that are under way.
+    pub(crate) async fn wanted(&self) {
+        loop {
+            let notified = self.wanted.notified();
+            // A notification stays if no worker waited, and then the task that sent it may have its permit by now.
+            if self.is_awaited() {
+                return;
+            }
+            notified.await;
+        }
     }
 
     /// Lets no task wait any more: the executor stops.

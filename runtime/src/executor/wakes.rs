@@ -174,7 +174,6 @@ impl Executor {
 impl Core {
     /// Makes the worker continue, whatever it waits for. If its projection is not in memory, it is loaded first.
     pub(crate) fn wake(self: &Arc<Self>, state: &mut State, worker: WorkerNum) {
-        self.promises_changed.send_modify(|version| *version += 1);
         if state.ledger.projection(worker).is_some() {
             Self::slot(state, worker).woken = true;
             self.spawn_if_idle(state, worker);

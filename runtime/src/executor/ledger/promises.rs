@@ -53,6 +53,7 @@ impl Ledger {
                 self.append_row(owner, Row::InboxEvent(InboxEvent::Resumed { at: now }));
             }
             seq = self.append_encoded(owner, event.into_row());
+            self.actions.push(LedgerAction::PromiseSettled(promise.clone()));
             for waiter in self.promise_waiters.of(promise) {
                 self.actions.push(LedgerAction::Wake(waiter));
             }

@@ -114,6 +114,6 @@ impl Ledger {
         for waiter in self.promise_waiters.from(worker, from) {
             self.actions.push(LedgerAction::Wake(waiter));
         }
-        self.actions.push(LedgerAction::PromisesChanged);
+        self.actions.push(LedgerAction::PromisesGone(worker.clone(), from));
     }
 }
