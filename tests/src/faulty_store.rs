@@ -19,12 +19,43 @@ pub trait StoreFault: Send + Sync + fmt::Debug {
         self.store()
     }
 
+    /// The store for reads of keys.
+    fn keys(&self) -> Arc<dyn Store> {
+        self.derived()
+    }
+
+    /// The store for reads of values.
+    fn values(&self) -> Arc<dyn Store> {
+        self.derived()
+    }
+
+    /// A page of a worker's history that was read.
+    fn history(&self, rows: Vec<LogRow>) -> Vec<LogRow> {
+        rows
+    }
+
+    /// A page of workers with work that was read.
+    fn to_wake(&self, projections: Vec<StoredProjection>) -> Vec<StoredProjection> {
+        projections
+    }
+
     /// Writes `batch`.
     fn commit(&self, batch: &Batch) -> Result<(), StoreError>;
 
     /// The end of the log and of the derived tables.
     fn position(&self) -> Result<StorePosition, StoreError> {
         self.store().position()
+    }
+
+    /// Opens the store again after a failed commit.
+    fn recover(&self) -> Result<StorePosition, StoreError> {
+        self.store().recover()?;
+        self.position()
+    }
+
+    /// Called before each read of the log, of projections, keys and values. An error is the outcome of the read.
+    fn before_read(&self) -> Result<(), StoreError> {
+        Ok(())
     }
 }
 
@@ -42,8 +73,7 @@ impl<F: StoreFault> Store for FaultyStore<F> {
     }
 
     fn recover(&self) -> Result<StorePosition, StoreError> {
-        self.0.store().recover()?;
-        self.0.position()
+        self.0.recover()
     }
 
     fn position(&self) -> Result<StorePosition, StoreError> {
@@ -51,22 +81,27 @@ impl<F: StoreFault> Store for FaultyStore<F> {
     }
 
     fn rows_back(&self, last: Seq, limit: usize, bytes_max: usize) -> Result<Vec<LogRow>, StoreError> {
-        self.0.store().rows_back(last, limit, bytes_max)
+        self.0.before_read()?;
+        self.0.store().rows_back(last, limit, bytes_max).map(|rows| self.0.history(rows))
     }
 
     fn row(&self, seq: Seq) -> Result<Option<LogRow>, StoreError> {
+        self.0.before_read()?;
         self.0.store().row(seq)
     }
 
     fn rows_after(&self, seq: Seq, limit: usize, bytes_max: usize) -> Result<Vec<LogRow>, StoreError> {
+        self.0.before_read()?;
         self.0.store().rows_after(seq, limit, bytes_max)
     }
 
     fn projection(&self, id: &WorkerId) -> Result<Option<StoredProjection>, StoreError> {
+        self.0.before_read()?;
         self.0.derived().projection(id)
     }
 
     fn projection_by_num(&self, worker: WorkerNum) -> Result<Option<StoredProjection>, StoreError> {
+        self.0.before_read()?;
         self.0.derived().projection_by_num(worker)
     }
 
@@ -75,7 +110,8 @@ impl<F: StoreFault> Store for FaultyStore<F> {
         after: WorkerNum,
         limit: usize,
     ) -> Result<Vec<StoredProjection>, StoreError> {
-        self.0.store().projections_to_wake(after, limit)
+        self.0.before_read()?;
+        self.0.store().projections_to_wake(after, limit).map(|found| self.0.to_wake(found))
     }
 
     fn projections_named(
@@ -85,22 +121,27 @@ impl<F: StoreFault> Store for FaultyStore<F> {
         after: &str,
         limit: usize,
     ) -> Result<Vec<StoredProjection>, StoreError> {
+        self.0.before_read()?;
         self.0.store().projections_named(template, prefix, after, limit)
     }
 
     fn projection_count(&self, template: Option<TemplateId>) -> Result<u64, StoreError> {
+        self.0.before_read()?;
         self.0.store().projection_count(template)
     }
 
     fn projection_counts(&self) -> Result<Vec<(TemplateId, u64)>, StoreError> {
+        self.0.before_read()?;
         self.0.store().projection_counts()
     }
 
     fn deleted_name(&self, id: &WorkerId) -> Result<Option<OplogIndex>, StoreError> {
+        self.0.before_read()?;
         self.0.store().deleted_name(id)
     }
 
     fn deleted_name_counts(&self) -> Result<Vec<(TemplateId, u64)>, StoreError> {
+        self.0.before_read()?;
         self.0.store().deleted_name_counts()
     }
 
@@ -109,11 +150,13 @@ impl<F: StoreFault> Store for FaultyStore<F> {
         worker: WorkerNum,
         key_hash: [u8; 16],
     ) -> Result<Option<IdempotencyRow>, StoreError> {
-        self.0.derived().idempotency_row(worker, key_hash)
+        self.0.before_read()?;
+        self.0.keys().idempotency_row(worker, key_hash)
     }
 
     fn value(&self, project: ProjectId, key: &ScopedKey) -> Result<Option<ValueRow>, StoreError> {
-        self.0.derived().value(project, key)
+        self.0.before_read()?;
+        self.0.values().value(project, key)
     }
 
     fn keys(
@@ -124,6 +167,7 @@ impl<F: StoreFault> Store for FaultyStore<F> {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<String>, StoreError> {
+        self.0.before_read()?;
         self.0.store().keys(project, space, bucket, after, limit)
     }
 

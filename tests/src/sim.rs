@@ -6,9 +6,12 @@
 //! | `scheduler` | runs tasks and blocking jobs one at a time, in a random order |
 //! | `clock` | time, which passes when nothing is ready to run |
 //! | `platform` | what the executor needs besides: components, images, randomness |
+//! | `disk` | reads and recoveries of the store that fail |
+//! | `outside` | a service that workers call over HTTP |
 //! | `mutants` | wrong parts, which the simulation must detect |
 //! | `plan` | what a seed decides: settings, clients, faults |
 //! | `clients` | programs of clients, which repeat each request until they know its outcome |
+//! | `coverage` | the operations that the programs must reach |
 //! | `history` | what clients asked for and what they were told, and the model that checks it |
 //! | `run` | one seed, from the first start to the last check |
 //!
@@ -19,8 +22,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub mod clients;
 pub mod clock;
+pub mod coverage;
+pub mod disk;
 pub mod history;
 pub mod mutants;
+pub mod outside;
 pub mod plan;
 pub mod platform;
 pub mod run;

@@ -609,7 +609,10 @@ impl Ledger {
             }
         }
         let wake_at = cached.projection.timer_due_at();
-        if wake_at != wake_before {
+        // A worker that waits again until the same time needs its timer again, because it may have elapsed: the wall clock
+        // was set back meanwhile.
+        let waits_again = wake_at.is_some() && matches!(row, Row::Entries { .. });
+        if wake_at != wake_before || waits_again {
             self.actions.push(LedgerAction::SetTimer(worker, wake_at));
         }
         if let Some(from) = waits::reverted_from(row) {

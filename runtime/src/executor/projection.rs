@@ -293,6 +293,8 @@ impl WorkerProjection {
                 });
             }
             Entry::Suspended(Suspension { at: _, monotonic_nanos: _, wake_at, promises }) => {
+                // The attempt that waits is the one whose time had come.
+                self.retry_at = None;
                 // One of the worker's own promises may have been completed after the guest checked it and before this
                 // entry. Then there is nothing to wait for, and no event would wake the worker again.
                 let filled =

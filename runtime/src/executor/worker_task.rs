@@ -539,7 +539,9 @@ fn settle_stop(core: &Arc<Core>, state: &mut State, worker: WorkerNum, stop: Sto
         }
         // Interrupted, shut down, replaced, or jumped back: the log determines how the worker continues. An interrupted
         // instance has appended what it had recorded.
-        StopReason::JumpedBack | StopReason::Interrupted | StopReason::Port(PortError::Discarded) => {}
+        StopReason::JumpedBack | StopReason::Interrupted | StopReason::Port(PortError::Discarded) => {
+            wake_again(state, worker);
+        }
         StopReason::Port(PortError::Unavailable { reason }) => {
             return abandon_work(core, state, worker, &ExecutorError::Unavailable { reason });
         }
@@ -548,6 +550,16 @@ fn settle_stop(core: &Arc<Core>, state: &mut State, worker: WorkerNum, stop: Sto
         }
     }
     Flow::Continue
+}
+
+/// Lets a worker continue whose instance has stopped in a wait. Its timer or its promise has woken it before and will not
+/// do so again.
+fn wake_again(state: &mut State, worker: WorkerNum) {
+    let Some(projection) = state.ledger.projection(worker) else { return };
+    let waits = projection.waiting.is_some() || projection.retry_at.is_some();
+    if let Some(slot) = state.slots.get_mut(&worker).filter(|_| waits) {
+        slot.woken = true;
+    }
 }
 
 /// The worker's instance cannot be created. The waiting callers get the error, and the next invocation tries again.

@@ -16,6 +16,8 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct SimulationClock {
     times: Arc<Mutex<Times>>,
+    /// The elapsed time at which the process of this handle began: a process measures from its own start.
+    origin: Duration,
     /// Decides which waits of this handle do not end.
     losing: Option<Arc<Mutex<Rng>>>,
 }
@@ -23,6 +25,8 @@ pub struct SimulationClock {
 #[derive(Debug)]
 struct Times {
     wall: Timestamp,
+    /// The latest time that the wall clock has shown.
+    latest: Timestamp,
     elapsed: Duration,
     sleepers: BTreeMap<(Duration, u64), Waker>,
     next_sleeper: u64,
@@ -31,9 +35,20 @@ struct Times {
 impl SimulationClock {
     /// A clock that shows `wall`.
     pub fn new(wall: Timestamp) -> Self {
-        let times =
-            Times { wall, elapsed: Duration::from_secs(1), sleepers: BTreeMap::new(), next_sleeper: 0 };
-        Self { times: Arc::new(Mutex::new(times)), losing: None }
+        let times = Times {
+            wall,
+            latest: wall,
+            elapsed: Duration::from_secs(1),
+            sleepers: BTreeMap::new(),
+            next_sleeper: 0,
+        };
+        Self { times: Arc::new(Mutex::new(times)), origin: Duration::ZERO, losing: None }
+    }
+
+    /// A handle for a process that starts now.
+    #[must_use]
+    pub fn of_new_process(&self) -> Self {
+        Self { origin: self.lock().elapsed, ..self.clone() }
     }
 
     /// Another handle to the clock, on which one wait in two hundred does not end: a mutant.
@@ -52,6 +67,7 @@ impl SimulationClock {
             let mut times = self.lock();
             times.elapsed += by;
             times.wall = times.wall.plus(by);
+            times.latest = times.latest.max(times.wall);
             let later = (times.elapsed + Duration::from_nanos(1), 0);
             let sleeping = times.sleepers.split_off(&later);
             std::mem::replace(&mut times.sleepers, sleeping)
@@ -61,10 +77,39 @@ impl SimulationClock {
 
     /// Lets time pass until a task wakes. Returns false if none sleeps.
     pub fn advance_to_next(&self) -> bool {
-        let next = self.lock().sleepers.keys().next().copied();
+        let (next, elapsed) = {
+            let times = self.lock();
+            (times.sleepers.keys().next().copied(), times.elapsed)
+        };
         let Some((deadline, _)) = next else { return false };
-        self.advance(deadline.saturating_sub(self.elapsed()));
+        self.advance(deadline.saturating_sub(elapsed));
         true
+    }
+
+    /// Sets the wall clock forwards, while no time passes.
+    pub fn set_forwards(&self, by: Duration) {
+        let mut times = self.lock();
+        times.wall = times.wall.plus(by);
+        times.latest = times.latest.max(times.wall);
+    }
+
+    /// Sets the wall clock back, while no time passes.
+    pub fn set_back(&self, by: Duration) {
+        let mut times = self.lock();
+        let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
+        times.wall = Timestamp::from_nanos(times.wall.as_nanos().saturating_sub(by));
+    }
+
+    /// Waits until the wall clock shows a time that is later by `by` than any that it has shown so far.
+    pub async fn pass_latest(&self, by: Duration) {
+        let target = self.lock().latest.plus(by);
+        loop {
+            let left = target.since(self.now());
+            if left.is_zero() {
+                return;
+            }
+            self.sleep_until(self.elapsed() + left).await;
+        }
     }
 }
 
@@ -75,13 +120,14 @@ impl Clock for SimulationClock {
     }
 
     fn elapsed(&self) -> Duration {
-        self.lock().elapsed
+        self.lock().elapsed.saturating_sub(self.origin)
     }
 
     async fn sleep_until(&self, deadline: Duration) {
         if self.losing.as_ref().is_some_and(|random| locked(random).once_in(200)) {
             return std::future::pending().await;
         }
+        let deadline = deadline.saturating_add(self.origin);
         Sleep { clock: self.clone(), deadline, number: None }.await;
     }
 }

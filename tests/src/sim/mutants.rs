@@ -1,20 +1,24 @@
 //! Mutants: the simulation with one part replaced by a wrong one. Each must be detected, which shows that the model and
 //! the plans find such an error.
 //!
-//! A mutant is a part of the simulator. The product has no switch for any of them.
+//! A mutant is a part of the simulator. The product has no switch for any of them. Errors inside the product's own code
+//! are patches (`tests/mutants`), which `cargo xtask long` applies to a copy of the sources.
 
-use super::locked;
-use crate::faulty_store::{FaultyStore, StoreFault};
-use crate::rng::Rng;
-use golem_runtime::storage::memory::MemoryStore;
-use golem_runtime::storage::ports::{Batch, Store, StoreError, StorePosition};
-use std::sync::{Arc, Mutex};
+mod store;
+
+pub use store::MutantStore;
 
 /// A wrong part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mutant {
     /// A commit is acknowledged before it is durable. A crash loses the last one.
     AcknowledgesEarly,
+    /// The store reports a failed commit as durable.
+    HidesFailedCommits,
+    /// A commit that failed is written after all, once the state was read again.
+    WritesFailedCommitsLate,
+    /// After a failed commit, the store reports the end of the log that it had at the start.
+    RecoversOldPosition,
     /// Everything that is derived from the rows of one commit in fifty is not stored, although it counts as applied.
     ForgetsDerivedRows,
     /// Entries of the idempotency index are not stored.
@@ -23,135 +27,72 @@ pub enum Mutant {
     IgnoresKeys,
     /// One value in ten of a bucket is not stored.
     ForgetsValues,
-    /// Stored projections do not say that the worker has work or waits for a time.
+    /// Stored projections do not say that the worker has work.
     ForgetsWork,
+    /// Stored projections do not say until when the worker waits.
+    ForgetsTimes,
+    /// The last indexes of deleted workers are not stored, so the ids of their promises are given again.
+    ForgetsDeletedNames,
     /// One projection in five is not stored, although the rows that it includes count as applied.
     KeepsOldProjections,
     /// The projections of deleted workers are not removed.
     KeepsDeletedWorkers,
     /// At a start, all rows count as included in the stored projections.
     SkipsRows,
+    /// One worker in three is missing in the search for workers with work.
+    SkipsWakes,
+    /// One row in thirty is missing in a worker's history.
+    LosesHistory,
+    /// The last row of a page of a worker's history is read twice.
+    RepeatsHistory,
     /// Reads of projections, keys and values see a state that is up to ten commits old.
     ReadsOldState,
+    /// Reads of keys see a state that is up to ten commits old.
+    ReadsOldKeys,
+    /// Reads of values see a state that is up to ten commits old.
+    ReadsOldValues,
     /// One wait of the executor in two hundred does not end.
     LosesTimers,
+    /// One task in three hundred does not begin.
+    LosesTasks,
+    /// One wake-up of a task in a thousand has no effect.
+    LosesWakeups,
+    /// One HTTP request in ten is sent twice.
+    RepeatsHttpRequests,
+    /// HTTP requests carry a key that changes with each activation.
+    ChangesHttpKeys,
+    /// A worker is sometimes loaded with the component of another template version.
+    LoadsOtherVersions,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 26] = [
         Self::AcknowledgesEarly,
+        Self::HidesFailedCommits,
+        Self::WritesFailedCommitsLate,
+        Self::RecoversOldPosition,
         Self::ForgetsDerivedRows,
         Self::ForgetsKeys,
         Self::IgnoresKeys,
         Self::ForgetsValues,
         Self::ForgetsWork,
+        Self::ForgetsTimes,
+        Self::ForgetsDeletedNames,
         Self::KeepsOldProjections,
         Self::KeepsDeletedWorkers,
         Self::SkipsRows,
+        Self::SkipsWakes,
+        Self::LosesHistory,
+        Self::RepeatsHistory,
         Self::ReadsOldState,
+        Self::ReadsOldKeys,
+        Self::ReadsOldValues,
         Self::LosesTimers,
+        Self::LosesTasks,
+        Self::LosesWakeups,
+        Self::RepeatsHttpRequests,
+        Self::ChangesHttpKeys,
+        Self::LoadsOtherVersions,
     ];
-}
-
-/// Number of commits by which a mutant reads too old a state.
-const OLD_COMMITS: u64 = 10;
-
-/// The store of a mutant.
-#[derive(Debug)]
-pub struct MutantStore {
-    inner: Arc<MemoryStore>,
-    mutant: Mutant,
-    state: Mutex<State>,
-}
-
-#[derive(Debug)]
-struct State {
-    random: Rng,
-    /// The acknowledged batch that is not written.
-    late: Option<Batch>,
-    /// An old state.
-    old: Option<Arc<MemoryStore>>,
-    commits: u64,
-}
-
-impl MutantStore {
-    /// A store that is `inner` but for the mutant's error.
-    pub fn store_on(inner: Arc<MemoryStore>, mutant: Mutant, random: Rng) -> FaultyStore<Self> {
-        FaultyStore(Self {
-            inner,
-            mutant,
-            state: Mutex::new(State { random, late: None, old: None, commits: 0 }),
-        })
-    }
-
-    /// Writes what was acknowledged, because a read must see it.
-    fn write_late(&self) {
-        let late = locked(&self.state).late.take();
-        if let Some(batch) = late {
-            // It was acknowledged, so an error has no receiver.
-            drop(self.inner.commit(&batch));
-        }
-    }
-
-    fn mutated(&self, batch: &Batch) -> Batch {
-        let mut batch = batch.clone();
-        let random = &mut locked(&self.state).random;
-        match self.mutant {
-            Mutant::ForgetsKeys => batch.idempotency_rows.clear(),
-            Mutant::ForgetsDerivedRows if random.once_in(50) => {
-                batch.projections.clear();
-                batch.values.clear();
-                batch.idempotency_rows.clear();
-            }
-            Mutant::ForgetsValues => batch.values.retain(|_| !random.once_in(10)),
-            Mutant::ForgetsWork => {
-                for projection in &mut batch.projections {
-                    projection.active = false;
-                    projection.wake_at = None;
-                }
-            }
-            Mutant::KeepsOldProjections => batch.projections.retain(|_| !random.once_in(5)),
-            Mutant::KeepsDeletedWorkers => batch.removed.clear(),
-            _ => {}
-        }
-        batch
-    }
-}
-
-impl StoreFault for MutantStore {
-    fn store(&self) -> Arc<dyn Store> {
-        self.write_late();
-        self.inner.clone()
-    }
-
-    fn derived(&self) -> Arc<dyn Store> {
-        self.write_late();
-        let old = locked(&self.state).old.clone();
-        old.unwrap_or_else(|| self.inner.clone())
-    }
-
-    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
-        self.write_late();
-        if self.mutant == Mutant::AcknowledgesEarly {
-            locked(&self.state).late = Some(batch.clone());
-            return Ok(());
-        }
-        if self.mutant == Mutant::ReadsOldState {
-            let mut state = locked(&self.state);
-            if state.commits.is_multiple_of(OLD_COMMITS) {
-                state.old = Some(Arc::new(self.inner.snapshot()));
-            }
-            state.commits += 1;
-        }
-        self.inner.commit(&self.mutated(batch))
-    }
-
-    fn position(&self) -> Result<StorePosition, StoreError> {
-        let mut position = self.store().position()?;
-        if self.mutant == Mutant::SkipsRows {
-            position.derived.applied = position.last;
-        }
-        Ok(position)
-    }
 }

@@ -15,6 +15,9 @@ pub enum Part {
     Order,
     Mutant,
     Client,
+    Disk,
+    Outside,
+    Components,
 }
 
 /// The generator of a part; `index` distinguishes several of one kind.
@@ -31,6 +34,8 @@ pub struct Plan {
     pub clients: u64,
     /// Number of requests of each client.
     pub requests: u64,
+    /// Number of times that the wall clock is set, at most.
+    pub clock_changes: u64,
     /// The lives of the process. Each but the last ends with a crash.
     pub lives: Vec<Life>,
 }
@@ -41,7 +46,50 @@ pub struct Life {
     /// Number of steps after which the process crashes.
     pub steps: u64,
     /// Commits that fail.
-    pub faults: Vec<Fault>,
+    pub commits: Vec<Fault>,
+    /// Other operations of the disk that fail.
+    pub disk: DiskFaults,
+    /// Number of components that do not load.
+    pub components: u64,
+    /// One in how many commits takes long; 0 for none.
+    pub slow_once_in: u64,
+}
+
+/// Reads and recoveries that fail.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DiskFaults {
+    /// Number of reads that fail.
+    pub reads: u64,
+    /// One in how many reads fails, until that number has failed.
+    pub read_once_in: u64,
+    /// Number of recoveries after a failed commit that fail.
+    pub recoveries: u64,
+}
+
+impl Life {
+    /// A life without faults that does not end with a crash.
+    pub fn last() -> Self {
+        Self {
+            steps: u64::MAX,
+            commits: Vec::new(),
+            disk: DiskFaults::default(),
+            components: 0,
+            slow_once_in: 0,
+        }
+    }
+
+    fn draw(random: &mut Rng, steps: u64) -> Self {
+        let fails = random.once_in(3);
+        let disk = DiskFaults {
+            reads: if fails { random.between(1, 8) } else { 0 },
+            read_once_in: *random.pick(&[3, 20, 100]),
+            recoveries: if random.once_in(2) { random.between(1, 3) } else { 0 },
+        };
+        let slow_once_in = *random.pick(&[0, 0, 5, 40]);
+        // Of all lives together, fewer than an invocation has attempts.
+        let components = u64::from(random.once_in(4));
+        Self { steps, commits: failed_commits(random), disk, components, slow_once_in }
+    }
 }
 
 impl Plan {
@@ -63,21 +111,34 @@ impl Plan {
         let mut lives = Vec::new();
         for _ in 0..crashes {
             let steps = if random.once_in(3) { random.between(1, 300) } else { random.between(100, 4_000) };
-            lives.push(Life { steps, faults: faults(random) });
+            lives.push(Life::draw(random, steps));
         }
-        lives.push(Life { steps: u64::MAX, faults: faults(random) });
-        Self { settings, clients: random.between(3, 6), requests: random.between(8, 20), lives }
+        lives.push(Life::draw(random, u64::MAX));
+        let clock_changes = if random.once_in(3) { random.between(1, 4) } else { 0 };
+        Self {
+            settings,
+            clients: random.between(3, 6),
+            requests: random.between(8, 20),
+            clock_changes,
+            lives,
+        }
     }
 }
 
-fn faults(random: &mut Rng) -> Vec<Fault> {
+fn failed_commits(random: &mut Rng) -> Vec<Fault> {
     if random.once_in(2) {
         return Vec::new();
     }
-    let fault = |random: &mut Rng| Fault {
-        commit: random.between(1, 80),
-        kind: *random.pick(&[FaultKind::Io, FaultKind::Io, FaultKind::Full, FaultKind::Panic]),
-        applied: random.once_in(2),
-    };
-    (0..random.between(1, 3)).map(|_| fault(random)).collect()
+    let mut faults = Vec::new();
+    for _ in 0..random.between(1, 3) {
+        let first = random.between(1, 80);
+        // Taking the shards is a commit too, so the second of several faults in a row falls into the recovery from the
+        // first one, or follows it.
+        let in_a_row = if random.once_in(4) { random.between(2, 4) } else { 1 };
+        for commit in first..first + in_a_row {
+            let kind = *random.pick(&[FaultKind::Io, FaultKind::Io, FaultKind::Full, FaultKind::Panic]);
+            faults.push(Fault { commit, kind, applied: random.once_in(2) });
+        }
+    }
+    faults
 }

@@ -1,18 +1,16 @@
 //! What the executor needs besides store, clock and scheduler: components, images, authorization, randomness.
 
+use super::history::History;
 use super::locked;
 use crate::guests;
 use crate::rng::Rng;
 use async_trait::async_trait;
-use golem_host::ports::OutboundHttp;
-use golem_host::testing::FakeHttp;
 use golem_host::{Component, Engine, EngineConfig};
 use golem_model::template::Function;
 use golem_model::{FailureOptions, ProjectAction, ProjectId, TemplateId};
 use golem_runtime::entropy::Entropy;
 use golem_runtime::executor::{
-    AdmissionError, ComponentFault, HostAuthorization, OutboundProvider, TemplateLookup, WorkerAdmission,
-    WorkerUsage,
+    AdmissionError, ComponentFault, HostAuthorization, TemplateLookup, WorkerAdmission, WorkerUsage,
 };
 use golem_runtime::storage::ports::{ContentStore, StoreError};
 use std::collections::BTreeMap;
@@ -32,11 +30,24 @@ pub enum Template {
     Promises,
     Calls,
     Saves,
+    Failures,
+    Regions,
+    Fetches,
 }
 
 impl Template {
-    const ALL: [Self; 6] =
-        [Self::Counter, Self::Sleeps, Self::KeyValue, Self::Promises, Self::Calls, Self::Saves];
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Counter,
+        Self::Sleeps,
+        Self::KeyValue,
+        Self::Promises,
+        Self::Calls,
+        Self::Saves,
+        Self::Failures,
+        Self::Regions,
+        Self::Fetches,
+    ];
 
     /// Its id.
     pub fn id(self) -> TemplateId {
@@ -51,7 +62,39 @@ impl Template {
             Self::Promises => guests::PROMISES,
             Self::Calls => guests::CALLS,
             Self::Saves => "saves",
+            Self::Failures => "failures",
+            Self::Regions => "regions",
+            Self::Fetches => guests::FETCHES,
         }
+    }
+}
+
+/// Components that do not load.
+#[derive(Debug)]
+struct Faults {
+    /// The randomness, and how many are left.
+    left: Mutex<(Rng, u64)>,
+    history: Arc<Mutex<History>>,
+}
+
+impl Faults {
+    fn draw(&self, template: TemplateId) -> Result<(), ComponentFault> {
+        let (panics, is_due) = {
+            let (random, left) = &mut *locked(&self.left);
+            let is_due = *left > 0 && random.once_in(30);
+            *left -= u64::from(is_due);
+            (random.once_in(2), is_due)
+        };
+        if !is_due {
+            return Ok(());
+        }
+        // A panic counts as a failed attempt. These guests have attempts of their own that fail.
+        if panics && template != Template::Failures.id() && template != Template::Regions.id() {
+            locked(&self.history).count("panic of a worker's task");
+            panic!("an injected panic of the component cache");
+        }
+        locked(&self.history).count("component that does not load");
+        Err(ComponentFault::Unreadable("an injected fault".to_owned()))
     }
 }
 
@@ -59,6 +102,9 @@ impl Template {
 #[derive(Debug, Clone)]
 pub struct Components {
     by_template: Arc<BTreeMap<TemplateId, Component>>,
+    faults: Option<Arc<Faults>>,
+    /// Decides when a mutant gives the component of another version.
+    mixing: Option<Arc<Mutex<Rng>>>,
 }
 
 impl Components {
@@ -75,13 +121,33 @@ impl Components {
             let component = engine.compile(&wasm, *blake3::hash(&wasm).as_bytes());
             (template.id(), component.expect("the guest is a component"))
         };
-        Self { by_template: Arc::new(Template::ALL.into_iter().map(compile).collect()) }
+        let by_template = Arc::new(Template::ALL.into_iter().map(compile).collect());
+        Self { by_template, faults: None, mixing: None }
+    }
+
+    /// The same components, of which some do not load: an error, or a panic of the worker's task.
+    #[must_use]
+    pub fn failing(&self, random: Rng, faults: u64, history: Arc<Mutex<History>>) -> Self {
+        let left = Mutex::new((random, faults));
+        Self { faults: Some(Arc::new(Faults { left, history })), ..self.clone() }
+    }
+
+    /// The same components, of which one in twenty that is asked for is of another version: a mutant.
+    #[must_use]
+    pub fn mixing(&self, random: Rng) -> Self {
+        Self { mixing: Some(Arc::new(Mutex::new(random))), ..self.clone() }
     }
 }
 
 #[async_trait]
 impl TemplateLookup for Components {
     async fn component(&self, template: TemplateId, _: u32) -> Result<Component, ComponentFault> {
+        if let Some(faults) = &self.faults {
+            faults.draw(template)?;
+        }
+        let is_mixed = self.mixing.as_ref().is_some_and(|random| locked(random).once_in(20));
+        let template =
+            if is_mixed && template == Template::Sleeps.id() { Template::Counter.id() } else { template };
         let missing = || ComponentFault::Unreadable("there is no such template".to_owned());
         self.by_template.get(&template).cloned().ok_or_else(missing)
     }
@@ -119,12 +185,6 @@ impl WorkerAdmission for Components {
 impl HostAuthorization for Components {
     fn permits(&self, _: ProjectId, _: ProjectAction, _: ProjectId) -> bool {
         false
-    }
-}
-
-impl OutboundProvider for Components {
-    fn for_project(&self, _: ProjectId) -> Arc<dyn OutboundHttp> {
-        Arc::new(FakeHttp::default())
     }
 }
 

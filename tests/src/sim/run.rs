@@ -1,13 +1,15 @@
 //! One seed, from the first start to the last check.
 
-use super::clients::{Client, read_number, until_idle};
+use super::clients::{Client, ask_outcomes, note_busy_workers, read_number, until_idle};
 use super::clock::SimulationClock;
+use super::disk::Disk;
 use super::history::History;
 use super::locked;
 use super::mutants::{Mutant, MutantStore};
+use super::outside::Outside;
 use super::plan::{Life, Part, Plan, generator};
 use super::platform::{Components, Images, SeededEntropy};
-use super::scheduler::Scheduler;
+use super::scheduler::{Losses, Scheduler};
 use crate::rng::Rng;
 use futures_util::FutureExt;
 use golem_host::ports::{Clock, TaskSpawner};
@@ -27,6 +29,10 @@ use std::time::Duration;
 const STEPS_MAX: u64 = 400_000;
 /// Simulated time after the last fault within which everything must be answered.
 const ANSWERED_WITHIN: Duration = Duration::from_mins(30);
+/// Steps in which the state of the workers is noted.
+const STEPS_TO_NOTE: u64 = 1_000;
+/// Time after which no delayed call is left.
+const LATEST_CALL: Duration = Duration::from_secs(3);
 /// Events that a failure shows.
 const EVENTS_SHOWN: usize = 60;
 
@@ -39,8 +45,8 @@ pub struct Report {
     pub crashes: u64,
     /// Number of failed commits.
     pub failed_commits: u64,
-    /// Number of answered requests by kind.
-    pub answered: BTreeMap<&'static str, u64>,
+    /// How often each operation was reached.
+    pub reached: BTreeMap<&'static str, u64>,
     /// A digest of all decisions. Two runs of one seed have the same.
     pub digest: u64,
 }
@@ -52,13 +58,13 @@ pub struct Failure {
     pub seed: u64,
     /// The contradiction.
     pub text: String,
-    /// The last events.
+    /// All events.
     pub events: Vec<String>,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for event in &self.events {
+        for event in &self.events[self.events.len().saturating_sub(EVENTS_SHOWN)..] {
             writeln!(f, "    {event}")?;
         }
         write!(f, "seed {}: {}", self.seed, self.text)
@@ -112,7 +118,9 @@ struct World {
     images: Arc<Images>,
     history: Arc<Mutex<History>>,
     clients: Vec<Client>,
+    outside: Outside,
     driver: Rng,
+    clock_changes: u64,
     steps: u64,
     /// Number of lives.
     lives: u64,
@@ -124,17 +132,23 @@ struct World {
 pub fn run(seed: u64, components: &Components, mutant: Option<Mutant>) -> Result<Report, Box<Failure>> {
     let plan = Plan::of(seed);
     let history = Arc::new(Mutex::new(History::default()));
-    let client =
-        |number| Client::new(number, generator(seed, Part::Client, number), plan.requests, history.clone());
+    let clock = SimulationClock::new(Timestamp::from_nanos(1_800_000_000_000_000_000));
+    let outside = Outside::new(generator(seed, Part::Outside, 0), clock.clone(), history.clone(), mutant);
+    let client = |number| {
+        let random = generator(seed, Part::Client, number);
+        Client::new(number, random, plan.requests, history.clone(), outside.clone())
+    };
     let mut world = World {
         seed,
         components: components.clone(),
         mutant,
-        clock: SimulationClock::new(Timestamp::from_nanos(1_800_000_000_000_000_000)),
+        clock,
         images: Arc::new(Images::default()),
         clients: (0..plan.clients).map(client).collect(),
         history: history.clone(),
+        outside: outside.clone(),
         driver: generator(seed, Part::Driver, 0),
+        clock_changes: plan.clock_changes,
         plan,
         steps: 0,
         lives: 0,
@@ -149,15 +163,14 @@ pub fn run(seed: u64, components: &Components, mutant: Option<Mutant>) -> Result
     let text = panic.or(outcome.err()).or_else(|| locked(&history).failure().map(str::to_owned));
     let history = locked(&history);
     if let Some(text) = text {
-        let events = history.events();
-        let events = events[events.len().saturating_sub(EVENTS_SHOWN)..].to_vec();
+        let events = history.events().to_vec();
         return Err(Box::new(Failure { seed, text, events }));
     }
     Ok(Report {
         steps: world.steps,
         crashes: world.lives - 1,
         failed_commits: world.failed_commits,
-        answered: history.answered().clone(),
+        reached: history.reached().clone(),
         digest: world.digest,
     })
 }
@@ -174,8 +187,9 @@ impl World {
                 return Ok(());
             }
             if lives.is_empty() && end != Some(End::Checked) {
-                lives.push_back(Life { steps: u64::MAX, faults: Vec::new() });
+                lives.push_back(Life::last());
             }
+            locked(&self.history).count_times("crash of the process", u64::from(end.is_none()));
             store = Arc::new(store.snapshot());
             number += 1;
         }
@@ -191,14 +205,15 @@ impl World {
         number: u64,
         is_last: bool,
     ) -> Result<Option<End>, String> {
-        let scheduler = Scheduler::new(generator(self.seed, Part::Order, number));
-        for fault in &life.faults {
+        let order = generator(self.seed, Part::Order, number);
+        let scheduler = Scheduler::new(order, self.clock.clone(), life.slow_once_in);
+        for fault in &life.commits {
             store.fail(*fault);
         }
         let metrics = Arc::new(ExecutorMetrics::default());
         let progress = Arc::new(Mutex::new(Progress::default()));
         scheduler.spawn(Box::pin(boot(
-            self.parts(store, &scheduler, number, metrics.clone()),
+            self.parts(store, life, &scheduler, number, metrics.clone()),
             scheduler.clone(),
             self.clock.clone(),
             self.clients.clone(),
@@ -215,7 +230,10 @@ impl World {
             assert!(freed.is_some(), "there is nothing to wait for");
         }
         self.steps += scheduler.steps();
-        self.failed_commits += metrics.commits_failed.load(Ordering::Relaxed);
+        let failed_commits = metrics.commits_failed.load(Ordering::Relaxed);
+        self.failed_commits += failed_commits;
+        locked(&self.history).count_times("failed commit", failed_commits);
+        locked(&self.history).count_times("slow commit", scheduler.slow_jobs());
         self.digest = Rng::new(self.digest ^ scheduler.digest()).next_u64();
         outcome?;
         let end = locked(&progress).end;
@@ -237,6 +255,10 @@ impl World {
             }
             let taken = self.elapsed().saturating_sub(begun);
             if is_last && (scheduler.steps() > STEPS_MAX || taken > ANSWERED_WITHIN) {
+                if let Some(executor) = locked(progress).executor.clone() {
+                    scheduler.spawn(Box::pin(note_busy_workers(executor, self.history.clone())));
+                    (0..STEPS_TO_NOTE).take_while(|_| scheduler.step()).for_each(drop);
+                }
                 let waiting: Vec<_> =
                     self.clients.iter().filter(|client| !client.is_done()).map(Client::waits_for).collect();
                 return Err(format!(
@@ -248,6 +270,10 @@ impl World {
             if self.driver.once_in(100) {
                 self.clock.advance(Duration::from_millis(self.driver.below(30)));
             }
+            if self.clock_changes > 0 && self.driver.once_in(800) {
+                self.clock_changes -= 1;
+                self.set_clock();
+            }
             if !scheduler.step() && !self.clock.advance_to_next() {
                 return Err("nothing is ready to run, and nothing waits for a time".to_owned());
             }
@@ -258,22 +284,52 @@ impl World {
         self.clock.elapsed()
     }
 
+    fn set_clock(&mut self) {
+        let by = Duration::from_millis(*self.driver.pick(&[1, 400, 7_000, 90_000]));
+        let mut history = locked(&self.history);
+        if self.driver.once_in(2) {
+            self.clock.set_forwards(by);
+            history.count("wall clock set forwards");
+            history.note(&format!("the wall clock is set forwards by {by:?}"));
+        } else {
+            self.clock.set_back(by);
+            history.count("wall clock set back");
+            history.note(&format!("the wall clock is set back by {by:?}"));
+        }
+    }
+
     fn parts(
         &self,
         store: &Arc<MemoryStore>,
+        plan: &Life,
         scheduler: &Scheduler,
         life: u64,
         metrics: Arc<ExecutorMetrics>,
     ) -> ExecutorParts {
-        let platform = Arc::new(self.components.clone());
         let random = generator(self.seed, Part::Mutant, life);
+        let platform = Arc::new(match self.mutant {
+            Some(Mutant::LoadsOtherVersions) => self.components.mixing(random.clone()),
+            _ => self.components.failing(
+                generator(self.seed, Part::Components, life),
+                plan.components,
+                self.history.clone(),
+            ),
+        });
         let store: Arc<dyn Store> = match self.mutant {
             Some(mutant) => Arc::new(MutantStore::store_on(store.clone(), mutant, random.clone())),
             None => store.clone(),
         };
+        let disk = generator(self.seed, Part::Disk, life);
+        let store = Arc::new(Disk::store_on(store, plan.disk, disk, self.history.clone()));
+        let clock = self.clock.of_new_process();
         let clock = match self.mutant {
-            Some(Mutant::LosesTimers) => self.clock.losing(random),
-            _ => self.clock.clone(),
+            Some(Mutant::LosesTimers) => clock.losing(random),
+            _ => clock,
+        };
+        let losses = match self.mutant {
+            Some(Mutant::LosesTasks) => Losses { task_once_in: 300, wake_once_in: 0 },
+            Some(Mutant::LosesWakeups) => Losses { task_once_in: 0, wake_once_in: 1_000 },
+            _ => Losses::default(),
         };
         ExecutorParts {
             store,
@@ -283,8 +339,8 @@ impl World {
             authorization: platform.clone(),
             clock: Arc::new(clock),
             entropy: Arc::new(SeededEntropy::new(generator(self.seed, Part::Entropy, life))),
-            outbound: platform,
-            spawner: Arc::new(scheduler.clone()),
+            outbound: Arc::new(self.outside.clone()),
+            spawner: Arc::new(scheduler.losing(losses)),
             settings: self.plan.settings.clone(),
             metrics,
             idempotency: match self.mutant {
@@ -309,6 +365,7 @@ async fn boot(
         Ok(executor) => executor,
         Err(error) => {
             locked(&history).note(&format!("the executor does not start: {error}"));
+            locked(&history).count("failed start");
             locked(&progress).end = Some(End::NotStarted);
             return;
         }
@@ -323,11 +380,14 @@ async fn boot(
     while !clients.iter().all(Client::is_done) {
         clock.sleep_until(clock.elapsed() + Duration::from_millis(500)).await;
     }
+    // Calls that workers have delayed are made at times of the wall clock.
+    clock.pass_latest(LATEST_CALL).await;
     let numbers = locked(&history).numbers();
     for number in &numbers {
         until_idle(&executor, &clock, &history, number).await;
     }
     for number in numbers {
+        ask_outcomes(&executor, &clock, &history, &number).await;
         let Some(value) = read_number(&executor, &clock, &history, &number).await else { return };
         locked(&history).check_number(&number, value);
     }

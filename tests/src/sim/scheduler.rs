@@ -1,8 +1,9 @@
 //! Runs tasks and blocking jobs on one thread, one at a time, in an order that the seed decides.
 
+use super::clock::SimulationClock;
 use super::locked;
 use crate::rng::Rng;
-use golem_host::ports::{Task, TaskSpawner};
+use golem_host::ports::{Clock, Task, TaskSpawner};
 use golem_runtime::spawner::{BlockingJob, Spawner};
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
@@ -12,20 +13,37 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 /// Number of times that a task that blocks its thread yields before and after, at most. Other tasks run meanwhile, as on
 /// other threads.
 const BLOCK_YIELDS_MAX: u64 = 4;
+/// Simulated milliseconds that a slow job blocks its thread, at most.
+const SLOW_MS_MAX: u64 = 3_000;
 
 /// A scheduler. Clones are one scheduler.
 #[derive(Debug, Clone)]
 pub struct Scheduler {
     shared: Arc<Shared>,
+    /// What this handle loses.
+    losses: Losses,
 }
 
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
+    clock: SimulationClock,
+    /// One in how many jobs that block a thread takes long, like a commit on a busy disk; 0 for none.
+    slow_once_in: u64,
+}
+
+/// What a wrong scheduler loses: one in how many, and 0 for none.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Losses {
+    /// Tasks that do not begin.
+    pub task_once_in: u64,
+    /// Wake-ups without an effect.
+    pub wake_once_in: u64,
 }
 
 struct State {
@@ -36,6 +54,8 @@ struct State {
     /// Whether the process has crashed: nothing runs any more.
     crashed: bool,
     steps: u64,
+    /// Number of jobs that took long.
+    slow_jobs: u64,
     /// A digest of all decisions so far.
     digest: u64,
 }
@@ -55,12 +75,17 @@ struct SimulatedTask {
     number: u64,
     future: Mutex<Option<Task>>,
     is_ready: AtomicBool,
+    losses: Losses,
     scheduler: Weak<Shared>,
 }
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         locked(&self.state)
+    }
+
+    fn loses(&self, once_in: u64) -> bool {
+        once_in > 0 && self.lock().random.once_in(once_in)
     }
 }
 
@@ -70,6 +95,10 @@ impl Wake for SimulatedTask {
             return;
         }
         if let Some(shared) = self.scheduler.upgrade() {
+            if shared.loses(self.losses.wake_once_in) {
+                self.is_ready.store(false, Ordering::Relaxed);
+                return;
+            }
             let mut state = shared.lock();
             if !state.crashed {
                 state.ready.push(Ready::Task(self));
@@ -79,8 +108,8 @@ impl Wake for SimulatedTask {
 }
 
 impl Scheduler {
-    /// A scheduler whose order `random` decides.
-    pub fn new(random: Rng) -> Self {
+    /// A scheduler whose order `random` decides. One in `slow_once_in` jobs that block a thread takes long.
+    pub fn new(random: Rng, clock: SimulationClock, slow_once_in: u64) -> Self {
         let state = State {
             random,
             ready: Vec::new(),
@@ -88,9 +117,17 @@ impl Scheduler {
             next_task: 0,
             crashed: false,
             steps: 0,
+            slow_jobs: 0,
             digest: 0,
         };
-        Self { shared: Arc::new(Shared { state: Mutex::new(state) }) }
+        let shared = Arc::new(Shared { state: Mutex::new(state), clock, slow_once_in });
+        Self { shared, losses: Losses::default() }
+    }
+
+    /// Another handle, which loses something: a mutant.
+    #[must_use]
+    pub fn losing(&self, losses: Losses) -> Self {
+        Self { losses, ..self.clone() }
     }
 
     /// Runs one of the ready tasks and jobs until it waits or ends. Returns false if none is ready.
@@ -112,7 +149,7 @@ impl Scheduler {
             ready
         };
         match ready {
-            // On a thread of its own, a panic ends the job alone. `run` reports panics that are not part of the plan.
+            // A panic ends the job or the task alone. `run` reports panics that are not part of the plan.
             Ready::Job(job) => drop(catch_unwind(AssertUnwindSafe(job))),
             Ready::Task(task) => self.poll(&task),
         }
@@ -124,7 +161,9 @@ impl Scheduler {
         let future = locked(&task.future).take();
         let Some(mut future) = future else { return };
         let waker = Waker::from(task.clone());
-        if future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+        let polled =
+            catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut Context::from_waker(&waker))));
+        if matches!(polled, Ok(Poll::Pending)) {
             *locked(&task.future) = Some(future);
         } else {
             drop(future);
@@ -151,14 +190,34 @@ impl Scheduler {
         self.shared.lock().steps
     }
 
+    /// Number of jobs so far that took long.
+    pub fn slow_jobs(&self) -> u64 {
+        self.shared.lock().slow_jobs
+    }
+
     /// A digest of all decisions so far. Two runs of one seed have the same.
     pub fn digest(&self) -> u64 {
         self.shared.lock().digest
     }
 
-    /// A random number below `bound`.
-    fn below(&self, bound: u64) -> u64 {
-        self.shared.lock().random.below(bound)
+    /// How often a job that blocks its thread yields, and how long it takes: before its effect, and after it.
+    fn draw_delays(&self) -> [(u64, Duration); 2] {
+        let mut state = self.shared.lock();
+        let is_slow = self.shared.slow_once_in > 0 && state.random.once_in(self.shared.slow_once_in);
+        state.slow_jobs += u64::from(is_slow);
+        [(); 2].map(|()| {
+            let yields = state.random.below(BLOCK_YIELDS_MAX + 1);
+            let ms = if is_slow { state.random.below(SLOW_MS_MAX) } else { 0 };
+            (yields, Duration::from_millis(ms))
+        })
+    }
+
+    async fn delay(&self, (yields, wait): (u64, Duration)) {
+        yield_times(yields).await;
+        if !wait.is_zero() {
+            let clock = &self.shared.clock;
+            clock.sleep_until(clock.elapsed() + wait).await;
+        }
     }
 }
 
@@ -178,6 +237,9 @@ pub async fn yield_times(times: u64) {
 
 impl TaskSpawner for Scheduler {
     fn spawn(&self, task: Task) {
+        if self.shared.loses(self.losses.task_once_in) {
+            return;
+        }
         let task = {
             let mut state = self.shared.lock();
             if state.crashed {
@@ -188,6 +250,7 @@ impl TaskSpawner for Scheduler {
                 number: state.next_task,
                 future: Mutex::new(Some(task)),
                 is_ready: AtomicBool::new(false),
+                losses: self.losses,
                 scheduler: Arc::downgrade(&self.shared),
             });
             state.tasks.insert(task.number, task.clone());
@@ -214,11 +277,11 @@ impl Spawner for Scheduler {
         &'a self,
         job: &'a mut (dyn FnMut() + Send),
     ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
-        let (before, after) = (self.below(BLOCK_YIELDS_MAX + 1), self.below(BLOCK_YIELDS_MAX + 1));
+        let [before, after] = self.draw_delays();
         Box::pin(async move {
-            yield_times(before).await;
+            self.delay(before).await;
             job();
-            yield_times(after).await;
+            self.delay(after).await;
         })
     }
 }

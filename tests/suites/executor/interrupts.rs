@@ -3,6 +3,7 @@
 use crate::node::{Node, Templates, sleep};
 use golem_model::{Entry, InboxEvent, Value, WorkerStatus};
 use golem_runtime::executor::ExecutorError;
+use golem_tests::wait;
 
 fn is_interrupted<T: std::fmt::Debug>(reply: &Result<T, ExecutorError>) -> bool {
     matches!(reply, Err(ExecutorError::Interrupted { .. }))
@@ -161,5 +162,25 @@ async fn a_simulated_crash_keeps_what_the_guest_did() {
     assert_eq!(node.over_time(reply).await.unwrap(), Some(Value::U64(9_000)));
     let after = node.oplog(&worker).await;
     assert_eq!(after[..before.len()], before, "the guest continued and did not begin again");
+    node.stop().await;
+}
+
+/// Regression: the timer had elapsed, the instance that it had woken stopped, and nothing loaded another one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_simulated_crash_while_a_woken_worker_is_loaded_loses_no_wake_up() {
+    let node = Node::start().await;
+    let worker = node.create("w").await;
+    let reply = node.invoke(&worker, sleep(60_000, Some("key")));
+    node.until_status(&worker, WorkerStatus::Suspended).await;
+    let before = node.component_requests();
+    node.templates(Templates::Loading);
+    node.advance_ms(60_000);
+    wait::until("the worker is being loaded", || async {
+        (node.component_requests() > before).then_some(())
+    })
+    .await;
+    node.executor.interrupt(&worker, true).await.unwrap();
+    node.templates(Templates::Ready);
+    assert_eq!(reply.await.unwrap().unwrap(), Some(Value::U64(60_000)));
     node.stop().await;
 }

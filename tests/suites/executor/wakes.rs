@@ -149,3 +149,39 @@ async fn a_worker_whose_promise_was_completed_just_before_a_crash_continues() {
     until_done(&node, &waits, "k").await;
     node.stop().await;
 }
+
+/// Regression: a worker that waited again after a failed attempt kept the time of that attempt, and a completed promise
+/// did not wake it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_waits_again_after_a_failed_attempt_is_woken() {
+    let (node, waits, promise) = waiting_for_another().await;
+    node.templates(Templates::Panics);
+    node.executor.resume(&waits).await.unwrap();
+    node.until_status(&waits, WorkerStatus::Retrying).await;
+    node.templates(Templates::Ready);
+    wait::until("the next attempt waits", || async {
+        node.advance_ms(200);
+        (node.status(&waits).await == WorkerStatus::Suspended).then_some(())
+    })
+    .await;
+    assert!(node.executor.complete_promise(&promise, vec![1]).await.unwrap());
+    until_done(&node, &waits, "k").await;
+    node.stop().await;
+}
+
+/// Regression: the delay after an error of the server took the place of the worker's own timer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_waits_again_after_an_error_of_the_server_keeps_its_timer() {
+    let (node, worker) = sleeping_outside_memory(&[]).await;
+    node.templates(Templates::Broken("not now"));
+    node.executor.resume(&worker).await.unwrap();
+    wait::until("the worker cannot be loaded", || async { (node.component_requests() > 1).then_some(()) })
+        .await;
+    node.templates(Templates::Ready);
+    // It is tried again after two seconds, and waits for the rest of its minute.
+    until_loaded(&node).await;
+    node.until_status(&worker, WorkerStatus::Suspended).await;
+    node.advance_ms(60_000);
+    until_done(&node, &worker, "k").await;
+    node.stop().await;
+}

@@ -1,51 +1,123 @@
 //! The last check of a run: is every worker idle, and what are the numbers?
 
+use super::Unanswered;
+use super::calls::{answered, invocation, invoke, unless_discarded};
 use super::requests::Worker;
-use super::{Unanswered, invoke};
 use crate::guests;
 use crate::sim::clock::SimulationClock;
-use crate::sim::history::History;
+use crate::sim::history::{History, Outcome, Queued};
 use crate::sim::locked;
 use crate::sim::platform::Template;
 use golem_host::ports::Clock;
-use golem_model::{Value, WorkerStatus};
-use golem_runtime::executor::Executor;
-use std::sync::Mutex;
+use golem_model::{IdempotencyKey, Value, WorkerStatus};
+use golem_runtime::executor::{Executor, KeyState, WorkerRange};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Simulated time within which a worker is idle after the last request.
 const IDLE_WITHIN: Duration = Duration::from_mins(5);
 
-/// Waits until the worker of a number has nothing to do. This only reads, so work that nothing drives is found here.
+/// The worker whose state is a number.
+fn worker_of(number: &str) -> Option<Worker> {
+    let (kind, name) = number.split_once(' ')?;
+    let template = match kind {
+        "Counter" => Template::Counter,
+        "Calls" => Template::Calls,
+        "Saves" => Template::Saves,
+        "Sleeps" => Template::Sleeps,
+        "Failures" => Template::Failures,
+        "Regions" => Template::Regions,
+        _ => return None,
+    };
+    Some(Worker::new(template, name))
+}
+
+/// Waits until the worker of a number has nothing to do, after it was recovered if it has failed. Apart from that, this
+/// only reads, so work that nothing drives is found here.
 pub async fn until_idle(
     executor: &Executor,
     clock: &SimulationClock,
     history: &Mutex<History>,
     number: &str,
 ) {
-    let Some((kind, name)) = number.split_once(' ') else { return };
-    let template = match kind {
-        "Counter" => Template::Counter,
-        "Calls" => Template::Calls,
-        "Saves" => Template::Saves,
-        _ => return,
-    };
-    let worker = Worker::new(template, name).id();
+    let Some(worker) = worker_of(number) else { return };
+    let id = worker.id();
     let deadline = clock.elapsed() + IDLE_WITHIN;
     loop {
-        let view = executor.view(&worker).await;
-        let queue = executor.queue(&worker).await;
+        let view = executor.view(&id).await;
+        let queue = executor.queue(&id).await;
         if let (Ok(view), Ok(queue)) = (&view, &queue)
             && view.status == WorkerStatus::Idle
             && queue.is_empty()
         {
             return;
         }
+        let stopped = |status| matches!(status, WorkerStatus::Failed | WorkerStatus::Exited);
+        if worker.may_fail() && view.as_ref().is_ok_and(|view| stopped(view.status)) {
+            let recovered = executor.recover_worker(&id).await;
+            locked(history).note(&format!("the audit recovers {number}: {recovered:?}"));
+        }
         if clock.elapsed() > deadline {
             return locked(history)
                 .fail(format!("{number} is not idle: {:?}, {queue:?}", view.map(|view| view.status)));
         }
         clock.sleep_until(clock.elapsed() + Duration::from_millis(200)).await;
+    }
+}
+
+/// Notes the workers that have something to do, for the reader of a failure.
+pub async fn note_busy_workers(executor: Executor, history: Arc<Mutex<History>>) {
+    for template in Template::ALL {
+        let range =
+            WorkerRange { template: template.id(), prefix: String::new(), after: String::new(), count: 100 };
+        match executor.list(range, |view| view.status != WorkerStatus::Idle).await {
+            Ok(page) => {
+                for view in page.workers {
+                    let queue = executor.queue(&view.id).await;
+                    let name = view.id.name.as_str();
+                    let text = format!("{template:?} {name} is {}, its queue: {queue:?}", view.status);
+                    locked(&history).note(&text);
+                }
+            }
+            Err(error) => locked(&history).note(&format!("{template:?} cannot be listed: {error}")),
+        }
+    }
+}
+
+/// Asks for the outcome of each request that did not wait for it.
+pub async fn ask_outcomes(
+    executor: &Executor,
+    clock: &SimulationClock,
+    history: &Mutex<History>,
+    number: &str,
+) {
+    let Some(worker) = worker_of(number) else { return };
+    let queued = locked(history).queued(number);
+    let accepted = locked(history).accepted(number);
+    for Queued { key, function, params } in queued {
+        loop {
+            let asked = IdempotencyKey::new(key.as_str()).expect("the key is valid");
+            let state = executor.key_state(&worker.id(), &asked).await;
+            if accepted.contains(&key) && matches!(state, Ok(KeyState::Unknown)) {
+                return locked(history).fail(format!("{number}: {key} was accepted and is unknown"));
+            }
+            let invocation = invocation(function, params.clone(), &key);
+            let result = answered(&worker, executor.invoke(&worker.id(), invocation).await);
+            let outcome = match unless_discarded(&worker, history, result) {
+                Ok(None) | Err(Unanswered::Cancelled) => Outcome::Discarded,
+                Ok(Some(Some(Value::U64(value)))) if worker.template != Template::Sleeps => {
+                    Outcome::Number(value)
+                }
+                Ok(Some(_)) => Outcome::Done,
+                Err(Unanswered::Again(_)) => {
+                    clock.sleep_until(clock.elapsed() + Duration::from_millis(100)).await;
+                    continue;
+                }
+                Err(_) => return locked(history).fail(format!("{number}: {key} has no outcome")),
+            };
+            locked(history).end_increment(number, &key, outcome);
+            break;
+        }
     }
 }
 
@@ -56,21 +128,26 @@ pub async fn read_number(
     history: &Mutex<History>,
     number: &str,
 ) -> Option<u64> {
-    let (kind, name) = number.split_once(' ')?;
     let key = format!("audit {number}").replace(' ', "-");
-    let (worker, function, params) = match kind {
-        "Counter" => (Worker::new(Template::Counter, name), guests::GET, vec![]),
-        "Calls" => (Worker::new(Template::Calls, name), "golem:calls/target/total", vec![]),
-        "Saves" => (Worker::new(Template::Saves, name), "golem:saves/api/all", vec![]),
-        _ => {
-            let params =
-                vec![Value::String("bucket".to_owned()), Value::String(name.to_owned()), Value::S64(0)];
-            (Worker::new(Template::KeyValue, "audit"), guests::KEY_VALUE_INCREMENT, params)
-        }
+    let (worker, function, params) = if let Some(worker) = worker_of(number) {
+        let function = match worker.template {
+            Template::Calls => "golem:calls/target/total",
+            Template::Saves => "golem:saves/api/all",
+            Template::Sleeps => guests::FINISHED,
+            Template::Failures => "golem:failures/api/get",
+            Template::Regions => "golem:regions/api/entered",
+            _ => guests::GET,
+        };
+        (worker, function, vec![])
+    } else {
+        let (_, name) = number.split_once(' ')?;
+        let params = vec![Value::String("bucket".to_owned()), Value::String(name.to_owned()), Value::S64(0)];
+        (Worker::new(Template::KeyValue, "audit"), guests::KEY_VALUE_INCREMENT, params)
     };
     loop {
         match invoke(executor, &worker, function, params.clone(), &key).await {
             Ok(Value::U64(value)) => return Some(value),
+            Ok(Value::U32(value)) => return Some(u64::from(value)),
             Ok(Value::List(texts)) => return Some(texts.len() as u64),
             Ok(Value::Result(Ok(Some(value)))) if let Value::S64(value) = *value => {
                 return Some(value.cast_unsigned());
@@ -85,6 +162,10 @@ pub async fn read_number(
             }
             Err(Unanswered::Interrupted(worker)) => drop(executor.resume(&worker.id()).await),
             Err(Unanswered::Again(_)) => {}
+            Err(Unanswered::Stopped(_) | Unanswered::Failed(_) | Unanswered::Cancelled) => {
+                locked(history).fail(format!("{number}: the audit finds a worker that has failed"));
+                return None;
+            }
         }
         clock.sleep_until(clock.elapsed() + Duration::from_millis(100)).await;
     }

@@ -8,6 +8,13 @@ use golem_model::{PromiseId, WorkerId, WorkerName};
 /// Number of workers of each kind that clients share.
 const SHARED_WORKERS: u64 = 3;
 
+/// The beginning of the names of workers that one client creates and deletes.
+const OWN: &str = "own";
+/// The beginning of the names of workers that fail.
+const FAILING: &str = "f";
+/// Seconds of the wall clock at the begin of every run.
+const FIRST_SECOND: u64 = 1_800_000_000;
+
 /// A worker's name in its template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Worker {
@@ -23,6 +30,69 @@ impl Worker {
     pub(super) fn id(&self) -> WorkerId {
         WorkerId::new(self.template.id(), WorkerName::new(&self.name).expect("the name is valid"))
     }
+
+    /// Whether operators recover it, so that one of its invocations may be discarded.
+    pub(super) fn is_recovered(&self) -> bool {
+        match self.template {
+            Template::Counter => !self.name.starts_with(OWN),
+            Template::Saves | Template::Failures | Template::Regions => true,
+            Template::Calls => self.may_fail(),
+            Template::Sleeps | Template::KeyValue | Template::Promises | Template::Fetches => false,
+        }
+    }
+
+    /// Whether it may be found failed or exited.
+    pub(super) fn may_fail(&self) -> bool {
+        match self.template {
+            Template::Failures => true,
+            Template::Calls => self.name.starts_with(FAILING),
+            _ => false,
+        }
+    }
+
+    /// Whether it is rolled back instead of failing.
+    pub(super) fn rolls_back(&self) -> bool {
+        self.template == Template::Failures && self.name == format!("{FAILING}1")
+    }
+}
+
+/// A failing function of the guest `failures`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Failing {
+    /// Panics after it has changed the state.
+    Panic,
+    /// Executes an instruction that traps.
+    Trap,
+    /// Calls `exit`.
+    Exit,
+    /// Panics before this second.
+    Until(u64),
+    /// Panics unless a random number is 0.
+    Mostly(u64),
+    /// Returns an error.
+    Refuse,
+}
+
+/// A function with an atomic region or a jump.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Region {
+    /// Traps in a region at the first attempt.
+    Flaky,
+    /// Waits in two regions, for this many milliseconds each.
+    Nested(u64),
+    /// Jumps back once.
+    GoBack,
+}
+
+/// The kind of an HTTP request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Http {
+    Get,
+    Post,
+    /// It must not be repeated.
+    Once,
+    /// Three requests at the same time.
+    Together,
 }
 
 /// A request.
@@ -34,8 +104,22 @@ pub(super) enum Request {
     Delete(Worker),
     /// Adds one to a worker's count, and waits for the new count.
     Increment(Worker),
-    /// Adds one to a worker's count, and waits for the acceptance.
-    Enqueue(Worker),
+    /// Adds one to a worker's count, or lets it sleep for so long, and waits for the acceptance.
+    Enqueue { worker: Worker, ms: u64, cancels: bool },
+    /// Cancels an invocation, unless it has begun.
+    Cancel { worker: Worker, key: String },
+    /// Makes the functions that save and load a worker fail in this way.
+    Spoil { worker: Worker, what: &'static str },
+    /// Calls a function that fails.
+    Fail { worker: Worker, how: Failing },
+    /// Lets a worker call a function of another one that fails.
+    AskFail { worker: Worker, target: Worker },
+    /// Discards the invocation that makes a worker unusable.
+    Recover(Worker),
+    /// Calls a function with an atomic region or a jump.
+    Region { worker: Worker, how: Region },
+    /// Lets a worker send an HTTP request.
+    Fetch { worker: Worker, how: Http },
     /// Adds one to a number in a bucket, through this worker.
     Add { worker: Worker, key: String },
     /// Sleeps.
@@ -74,7 +158,17 @@ impl Request {
             Self::Create(_) => "create",
             Self::Delete(_) => "delete",
             Self::Increment(_) => "increment",
-            Self::Enqueue(_) => "enqueue",
+            Self::Enqueue { .. } => "enqueue",
+            Self::Cancel { .. } => "cancel after the begin",
+            Self::Spoil { .. } => "state that cannot be saved",
+            Self::Fail { .. } => "failing invocation",
+            Self::AskFail { .. } => "call of a worker that fails",
+            Self::Recover(_) => "recover",
+            Self::Region { how: Region::GoBack, .. } => "jump",
+            Self::Region { .. } => "atomic region",
+            Self::Fetch { how: Http::Once, .. } => "HTTP request that must not be repeated",
+            Self::Fetch { how: Http::Together, .. } => "HTTP requests at the same time",
+            Self::Fetch { .. } => "HTTP request",
             Self::Add { .. } => "add to a shared value",
             Self::Sleep { .. } => "sleep",
             Self::Ask { .. } => "call of another worker",
@@ -97,43 +191,50 @@ impl Request {
 
 /// Draws what a client does next: one request, or several that belong together.
 pub(super) fn plan(random: &mut Rng, client: u64, promises: &[PromiseId]) -> Vec<Request> {
-    let own = Worker::new(Template::Counter, format!("own-{client}"));
+    let own = Worker::new(Template::Counter, format!("{OWN}-{client}"));
     let caller = Worker::new(Template::Calls, format!("caller-{client}"));
     let shared =
         |random: &mut Rng, template| Worker::new(template, format!("s{}", random.below(SHARED_WORKERS)));
-    match random.below(20) {
+    let failing = |random: &mut Rng, template| {
+        Worker::new(template, format!("{FAILING}{}", random.below(SHARED_WORKERS)))
+    };
+    match random.below(32) {
         0 | 1 => vec![Request::Increment(shared(random, Template::Counter))],
-        2 => vec![Request::Enqueue(shared(random, Template::Counter))],
-        3 | 4 => vec![Request::Add {
+        2 | 3 => {
+            let template = *random.pick(&[Template::Counter, Template::Sleeps]);
+            let ms = *random.pick(&[0, 15, 900, 8_000]);
+            vec![Request::Enqueue { worker: shared(random, template), ms, cancels: random.once_in(2) }]
+        }
+        4 | 5 => vec![Request::Add {
             worker: shared(random, Template::KeyValue),
             key: format!("k{}", random.below(2)),
         }],
-        5 => vec![Request::Sleep {
+        6 => vec![Request::Sleep {
             worker: shared(random, Template::Sleeps),
             ms: *random.pick(&[0, 1, 15, 60, 900, 30_000]),
         }],
-        6 | 7 => {
-            let target = *random.pick(&[Template::Counter, Template::Calls]);
-            vec![Request::Ask { worker: caller, target: shared(random, target) }]
+        7 | 8 => {
+            let target = match random.below(3) {
+                0 => failing(random, Template::Calls),
+                1 => shared(random, Template::Calls),
+                _ => shared(random, Template::Counter),
+            };
+            vec![Request::Ask { worker: caller, target }]
         }
-        8 | 9 => vec![Request::Keep(shared(random, Template::Saves))],
-        10 => vec![Request::CreatePromise(Worker::new(Template::Promises, format!("promises-{client}")))],
-        11 if !promises.is_empty() => vec![Request::Complete(random.pick(promises).clone())],
-        11 | 12 => {
-            let template = *random.pick(&[
-                Template::Counter,
-                Template::KeyValue,
-                Template::Sleeps,
-                Template::Calls,
-                Template::Saves,
-            ]);
-            let worker = shared(random, template);
-            let recovers = random.once_in(2);
-            let interrupt = Request::Interrupt { worker: worker.clone(), recovers };
-            let pause = Request::Pause { ms: random.below(500) };
-            if recovers { vec![interrupt] } else { vec![interrupt, pause, Request::Resume(worker)] }
+        9 | 10 if random.once_in(4) => {
+            let worker = failing(random, Template::Saves);
+            let what = *random.pick(&["refuse-save", "trap-save", "call-save", "jump-save"]);
+            vec![
+                Request::Spoil { worker: worker.clone(), what },
+                Request::Keep(worker.clone()),
+                Request::Keep(worker),
+            ]
         }
-        13 | 14 => {
+        9 | 10 => vec![Request::Keep(shared(random, Template::Saves))],
+        11 => plan_promise(random, client),
+        12 if !promises.is_empty() => vec![Request::Complete(random.pick(promises).clone())],
+        12 | 13 => plan_interrupt(random, shared),
+        14 | 15 => {
             let count = random.between(1, 3);
             let increments = (0..count).map(|_| Request::Increment(own.clone()));
             let mut script = vec![Request::Create(own.clone())];
@@ -141,29 +242,103 @@ pub(super) fn plan(random: &mut Rng, client: u64, promises: &[PromiseId]) -> Vec
             script.push(Request::Delete(own));
             script
         }
-        15 => {
+        16 => {
             let target = shared(random, Template::Calls);
             let ms = *random.pick(&[0, 1, 700]);
             // The number of the target is checked after the delay.
             vec![Request::Send { worker: caller, target, ms }, Request::Pause { ms: ms + 1 }]
         }
-        16 => {
+        17 => {
             let targets =
                 (0..SHARED_WORKERS).map(|number| Worker::new(Template::Calls, format!("s{number}")));
             vec![Request::Gather { worker: caller, targets: targets.collect() }]
         }
-        17 | 18 => {
+        18 | 19 => {
             let template = *random.pick(&[Template::Counter, Template::Saves, Template::KeyValue]);
             let modes = [UpdateMode::Automatic, UpdateMode::Manual];
             // Only this guest can be saved and loaded.
             let mode = if template == Template::Saves { *random.pick(&modes) } else { modes[0] };
             vec![Request::Update { worker: shared(random, template), mode }]
         }
+        20..23 => {
+            let worker = failing(random, Template::Failures);
+            plan_failure(random, worker)
+        }
+        23 => {
+            let target = failing(random, Template::Calls);
+            vec![Request::AskFail { worker: caller, target: target.clone() }, Request::Recover(target)]
+        }
+        24 => vec![Request::Increment(failing(random, Template::Failures))],
+        25 | 26 => {
+            let how = match random.below(3) {
+                0 => Region::Flaky,
+                1 => Region::Nested(*random.pick(&[0, 5, 1_500, 20_000])),
+                _ => Region::GoBack,
+            };
+            vec![Request::Region { worker: shared(random, Template::Regions), how }]
+        }
+        27..30 => {
+            let how = *random.pick(&[Http::Get, Http::Post, Http::Post, Http::Once, Http::Together]);
+            vec![Request::Fetch { worker: shared(random, Template::Fetches), how }]
+        }
         _ => {
             let template = *random.pick(&[Template::Counter, Template::Saves, Template::Sleeps]);
             vec![Request::Read(shared(random, template))]
         }
     }
+}
+
+/// The worker that owns a client's promises is sometimes deleted before.
+fn plan_promise(random: &mut Rng, client: u64) -> Vec<Request> {
+    let owner = Worker::new(Template::Promises, format!("promises-{client}"));
+    let mut script = vec![Request::CreatePromise(owner.clone())];
+    if random.once_in(2) {
+        // The end of its oplog is stored when the node is idle.
+        let pause = Request::Pause { ms: *random.pick(&[0, 500, 3_000]) };
+        script.splice(0..0, [Request::Delete(owner), pause]);
+    }
+    script
+}
+
+fn plan_interrupt(random: &mut Rng, shared: impl Fn(&mut Rng, Template) -> Worker) -> Vec<Request> {
+    let template = *random.pick(&[
+        Template::Counter,
+        Template::KeyValue,
+        Template::Sleeps,
+        Template::Calls,
+        Template::Saves,
+        Template::Regions,
+        Template::Fetches,
+    ]);
+    let worker = shared(random, template);
+    let recovers = random.once_in(2);
+    let interrupt = Request::Interrupt { worker: worker.clone(), recovers };
+    let pause = Request::Pause { ms: random.below(500) };
+    let mut script = vec![interrupt];
+    if !recovers {
+        script.push(pause);
+        if worker.is_recovered() && random.once_in(2) {
+            script.push(Request::Recover(worker.clone()));
+        }
+        script.push(Request::Resume(worker));
+    }
+    script
+}
+
+fn plan_failure(random: &mut Rng, worker: Worker) -> Vec<Request> {
+    let how = match random.below(7) {
+        0 => Failing::Panic,
+        1 => Failing::Trap,
+        2 => Failing::Exit,
+        3 | 4 => Failing::Until(FIRST_SECOND + random.below(100)),
+        5 => Failing::Mostly(random.between(1, 4)),
+        _ => Failing::Refuse,
+    };
+    let mut script = vec![Request::Fail { worker: worker.clone(), how }];
+    if random.once_in(2) {
+        script.push(Request::Recover(worker));
+    }
+    script
 }
 
 /// The number that a worker's state is.

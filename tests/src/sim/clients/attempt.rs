@@ -1,0 +1,452 @@
+//! Sending a request once, and checking its answer.
+
+use super::calls::{
+    answered, expect, invocation, invoke, invoke_number, promise_value, spec, unless_discarded, wrong,
+};
+use super::requests::{Failing, Http, Region, Request, Worker, number_of};
+use super::{Client, Unanswered};
+use crate::guests;
+use crate::sim::clock::SimulationClock;
+use crate::sim::history::{Outcome, Queued};
+use crate::sim::locked;
+use crate::sim::outside::{HOST, ONCE};
+use crate::sim::platform::Template;
+use golem_host::ports::Clock;
+use golem_model::oplog::FailureCause;
+use golem_model::{IdempotencyKey, OplogIndex, PromiseId, Value, WorkerStatus};
+use golem_runtime::executor::{Executor, ExecutorError, KeyState};
+use std::time::Duration;
+
+impl Client {
+    /// Sends a request once.
+    pub(super) async fn attempt(
+        &self,
+        executor: &Executor,
+        clock: &SimulationClock,
+        request: &Request,
+        key: &str,
+        attempt: u64,
+    ) -> Result<(), Unanswered> {
+        let is_repeated = attempt > 1;
+        match request {
+            Request::Create(worker) => match executor.create(spec(&worker.id())).await {
+                Err(ExecutorError::WorkerExists { .. }) if is_repeated => Ok(()),
+                other => answered(worker, other),
+            },
+            Request::Delete(worker) => match self.delete(executor, worker).await {
+                // The owner of a client's promises may not exist yet.
+                Err(ExecutorError::WorkerNotFound { .. })
+                    if is_repeated || worker.template == Template::Promises =>
+                {
+                    self.note_deleted(worker);
+                    Ok(())
+                }
+                other => {
+                    answered(worker, other)?;
+                    self.note_deleted(worker);
+                    Ok(())
+                }
+            },
+            Request::Increment(worker) if worker.is_recovered() => {
+                let function = match worker.template {
+                    Template::Failures => "golem:failures/api/increment",
+                    _ => guests::INCREMENT,
+                };
+                self.increment(executor, worker, function, vec![], key).await
+            }
+            Request::Increment(worker) => {
+                let value = invoke_number(executor, worker, guests::INCREMENT, vec![], key).await?;
+                let mut state = locked(&self.state);
+                state.own_count += 1;
+                expect(value == state.own_count, || {
+                    format!("the count is {value}, it should be {}", state.own_count)
+                })
+            }
+            Request::Enqueue { worker, ms, cancels } => {
+                let (function, params) = match worker.template {
+                    Template::Sleeps => (guests::SLEEP, vec![Value::U64(*ms)]),
+                    _ => (guests::INCREMENT, vec![]),
+                };
+                let queued = Queued { key: key.to_owned(), function, params: params.clone() };
+                locked(&self.history).send_queued(&number_of(worker), queued);
+                answered(worker, executor.ensure(spec(&worker.id())).await)?;
+                let accepted = executor.enqueue(&worker.id(), invocation(function, params, key)).await;
+                // A repetition may find that it was discarded meanwhile.
+                let accepted = unless_discarded(worker, &self.history, answered(worker, accepted))?;
+                locked(&self.history).accept(&number_of(worker), key);
+                if *cancels && accepted.is_some() {
+                    let cancel = Request::Cancel { worker: worker.clone(), key: key.to_owned() };
+                    locked(&self.state).script.insert(1, cancel);
+                }
+                Ok(())
+            }
+            Request::Cancel { worker, key: cancelled } => {
+                let queued = IdempotencyKey::new(cancelled.as_str()).expect("the key is valid");
+                match executor.cancel(&worker.id(), &queued).await {
+                    Err(ExecutorError::InvocationBegun { .. }) => Ok(()),
+                    other => {
+                        answered(worker, other)?;
+                        let mut history = locked(&self.history);
+                        history.end_increment(&number_of(worker), cancelled, Outcome::Discarded);
+                        history.count("cancel before the begin");
+                        Ok(())
+                    }
+                }
+            }
+            Request::Spoil { worker, what } => {
+                let params = vec![Value::String((*what).to_owned())];
+                answered(worker, executor.ensure(spec(&worker.id())).await)?;
+                let invocation = invocation("golem:saves/api/spoil", params, key);
+                let result = answered(worker, executor.invoke(&worker.id(), invocation).await);
+                unless_discarded(worker, &self.history, result).map(drop)
+            }
+            Request::Fail { worker, how } => self.fail(executor, worker, *how, key).await,
+            Request::AskFail { worker, target } => {
+                let params = vec![Value::String(target.name.clone()), Value::String("on purpose".to_owned())];
+                let result = invoke(executor, worker, "golem:calls/api/ask-fail", params, key).await?;
+                expect(matches!(result, Value::Result(Err(_))), || format!("the result is {result:?}"))
+            }
+            Request::Recover(worker) => {
+                answered(worker, executor.ensure(spec(&worker.id())).await)?;
+                match executor.recover_worker(&worker.id()).await {
+                    Err(ExecutorError::NotStopped { .. }) => Ok(()),
+                    other => answered(worker, other),
+                }
+            }
+            Request::Region { worker, how } => {
+                let (function, params) = match how {
+                    Region::Flaky => ("golem:regions/api/flaky", vec![]),
+                    Region::Nested(ms) => ("golem:regions/api/nested", vec![Value::U64(*ms)]),
+                    Region::GoBack => ("golem:regions/api/go-back", vec![]),
+                };
+                self.increment(executor, worker, function, params, key).await
+            }
+            Request::Fetch { worker, how } => self.fetch(executor, worker, *how, key).await,
+            Request::Add { worker, key: name } => {
+                let number = format!("value {name}");
+                locked(&self.history).send_increment(&number, key);
+                let params =
+                    vec![Value::String("bucket".to_owned()), Value::String(name.clone()), Value::S64(1)];
+                let result = invoke(executor, worker, guests::KEY_VALUE_INCREMENT, params, key).await?;
+                let Value::Result(Ok(Some(value))) = &result else { return Err(wrong(&result)) };
+                let Value::S64(value) = **value else { return Err(wrong(&result)) };
+                self.ended(&number, key, Outcome::Number(value.cast_unsigned()));
+                Ok(())
+            }
+            Request::Sleep { worker, ms } => {
+                let number = number_of(worker);
+                locked(&self.history).send_increment(&number, key);
+                let params = vec![Value::U64(*ms)];
+                let slept = invoke_number(executor, worker, guests::SLEEP, params, key).await?;
+                self.ended(&number, key, Outcome::Done);
+                expect(slept >= *ms, || format!("it slept {slept} ms"))
+            }
+            Request::Ask { worker, target } => {
+                let number = number_of(target);
+                locked(&self.history).send_increment(&number, key);
+                let name = Value::String(target.name.clone());
+                let (function, params) = match target.template {
+                    Template::Counter => ("golem:calls/api/ask-counter", vec![name]),
+                    _ => ("golem:calls/api/ask", vec![name, Value::U64(1), Value::U32(1)]),
+                };
+                let result = invoke(executor, worker, function, params, key).await?;
+                let outcome = match &result {
+                    Value::Result(Ok(Some(value))) if let Value::U64(value) = **value => {
+                        Outcome::Number(value)
+                    }
+                    // The called function failed, or an operator has discarded it.
+                    Value::Result(Err(Some(text))) if target.is_recovered() && is_remote_failure(text) => {
+                        Outcome::Discarded
+                    }
+                    _ => return Err(wrong(&result)),
+                };
+                self.ended(&number, key, outcome);
+                Ok(())
+            }
+            Request::Send { worker, target, ms } => {
+                locked(&self.history).send_increment(&number_of(target), key);
+                let name = Value::String(target.name.clone());
+                let params = vec![name, Value::U64(1), Value::U64(*ms)];
+                let result = invoke(executor, worker, "golem:calls/api/send", params, key).await?;
+                expect(result == Value::Result(Ok(None)), || format!("the result is {result:?}"))
+            }
+            Request::Gather { worker, targets } => {
+                for target in targets {
+                    locked(&self.history).send_increment(&number_of(target), key);
+                }
+                let names = targets.iter().map(|target| Value::String(target.name.clone()));
+                let params = vec![Value::List(names.collect()), Value::U64(1)];
+                let result = invoke(executor, worker, "golem:calls/api/gather", params, key).await?;
+                let Value::List(answers) = &result else { return Err(wrong(&result)) };
+                expect(answers.len() == targets.len(), || format!("there are {} answers", answers.len()))?;
+                for (target, answer) in targets.iter().zip(answers) {
+                    let Value::Result(Ok(Some(value))) = answer else { return Err(wrong(answer)) };
+                    let Value::U64(value) = **value else { return Err(wrong(answer)) };
+                    self.ended(&number_of(target), key, Outcome::Number(value));
+                }
+                Ok(())
+            }
+            Request::Update { worker, mode } => {
+                answered(worker, executor.ensure(spec(&worker.id())).await)?;
+                let updates = answered(worker, executor.updates(&worker.id()).await)?;
+                match executor.update(&worker.id(), *mode, updates.version + 1).await {
+                    // Another client was quicker, or this is a repetition.
+                    Err(ExecutorError::UpdateToSame { .. }) => Ok(()),
+                    other => answered(worker, other),
+                }
+            }
+            Request::Keep(worker) => {
+                let params = vec![Value::String(key.to_owned())];
+                self.increment(executor, worker, "golem:saves/api/add", params, key).await
+            }
+            Request::CreatePromise(worker) => {
+                let result = invoke(executor, worker, guests::CREATE_PROMISE, vec![], key).await?;
+                let Value::Record(fields) = &result else { return Err(wrong(&result)) };
+                let Some(Value::S32(index)) = fields.last() else { return Err(wrong(&result)) };
+                let index = OplogIndex(u64::from(index.cast_unsigned()));
+                let promise = PromiseId { worker: worker.id(), index };
+                locked(&self.history).create_promise(&promise, key);
+                let mut state = locked(&self.state);
+                let awaits = format!("{key}-await");
+                let pause = state.random.below(2_000);
+                // A worker waits for a promise of its own, or of another worker.
+                let waiter = match state.random.below(2) {
+                    0 => worker.clone(),
+                    _ => Worker::new(Template::Promises, format!("waiter-{}", state.number)),
+                };
+                let worker = waiter;
+                let follow = [
+                    Request::EnqueueAwait {
+                        worker: worker.clone(),
+                        promise: promise.clone(),
+                        key: awaits.clone(),
+                    },
+                    Request::Pause { ms: pause },
+                    Request::Complete(promise.clone()),
+                    Request::Await { worker, promise, key: awaits },
+                ];
+                state.script.extend(follow);
+                Ok(())
+            }
+            Request::EnqueueAwait { worker, promise, key } => {
+                answered(worker, executor.ensure(spec(&worker.id())).await)?;
+                let invocation = invocation(guests::AWAIT_PROMISE, vec![promise_value(promise)], key);
+                answered(worker, executor.enqueue(&worker.id(), invocation).await)
+            }
+            Request::Complete(promise) => {
+                let data = key.as_bytes().to_vec();
+                locked(&self.history).offer(promise, &data);
+                let worker = Worker::new(Template::Promises, promise.worker.name.as_str());
+                let completed = match executor.complete_promise(promise, data.clone()).await {
+                    Err(ExecutorError::PromiseNotFound { .. } | ExecutorError::WorkerNotFound { .. })
+                        if locked(&self.history).is_deleting(&promise.worker) =>
+                    {
+                        return Ok(());
+                    }
+                    other => answered(&worker, other)?,
+                };
+                // A repetition may find what the first sending did, so only the answer to the first one says more.
+                if completed {
+                    locked(&self.history).complete(promise, &data);
+                }
+                Ok(())
+            }
+            Request::Await { worker, promise, key } => {
+                let params = vec![promise_value(promise)];
+                let result = invoke(executor, worker, guests::AWAIT_PROMISE, params, key).await?;
+                let Value::Bytes(data) = &result else { return Err(wrong(&result)) };
+                locked(&self.history).awaited(promise, data);
+                Ok(())
+            }
+            Request::Interrupt { worker, recovers } => {
+                answered(worker, executor.ensure(spec(&worker.id())).await)?;
+                answered(worker, executor.interrupt(&worker.id(), *recovers).await)
+            }
+            Request::Resume(worker) => answered(worker, executor.resume(&worker.id()).await),
+            Request::Read(worker) => {
+                answered(worker, executor.ensure(spec(&worker.id())).await)?;
+                let view = answered(worker, executor.view(&worker.id()).await)?;
+                let known = !matches!(view.status, WorkerStatus::Failed | WorkerStatus::Exited);
+                expect(known, || format!("the worker is {:?}", view.status))?;
+                answered(worker, executor.queue(&worker.id()).await)?;
+                self.read_key(executor, worker).await
+            }
+            Request::Pause { ms } => {
+                clock.sleep_until(clock.elapsed() + Duration::from_millis(*ms)).await;
+                Ok(())
+            }
+        }
+    }
+
+    fn ended(&self, number: &str, key: &str, outcome: Outcome) {
+        locked(&self.history).end_increment(number, key, outcome);
+    }
+
+    /// Reads the state of a key whose invocation was accepted. What was acknowledged is never denied later.
+    async fn read_key(&self, executor: &Executor, worker: &Worker) -> Result<(), Unanswered> {
+        let number = number_of(worker);
+        let accepted = locked(&self.history).accepted(&number);
+        if accepted.is_empty() {
+            return Ok(());
+        }
+        let key = locked(&self.state).random.pick(&accepted).clone();
+        let has_ended = locked(&self.history).has_ended(&number, &key);
+        let asked = IdempotencyKey::new(key.as_str()).expect("the key is valid");
+        let state = answered(worker, executor.key_state(&worker.id(), &asked).await)?;
+        let is_right = state == KeyState::Done || (state == KeyState::Pending && !has_ended);
+        expect(is_right, || format!("the state of {key} is {state:?}"))?;
+        if state == KeyState::Done {
+            locked(&self.history).note_ended(&number, &key);
+        }
+        Ok(())
+    }
+
+    async fn delete(&self, executor: &Executor, worker: &Worker) -> Result<(), ExecutorError> {
+        locked(&self.history).send_delete(worker.id());
+        executor.delete(&worker.id()).await
+    }
+
+    fn note_deleted(&self, worker: &Worker) {
+        if worker.template == Template::Counter {
+            locked(&self.state).own_count = 0;
+        }
+    }
+
+    /// Calls a function that increments the worker's own number.
+    async fn increment(
+        &self,
+        executor: &Executor,
+        worker: &Worker,
+        function: &str,
+        params: Vec<Value>,
+        key: &str,
+    ) -> Result<(), Unanswered> {
+        let number = number_of(worker);
+        locked(&self.history).send_increment(&number, key);
+        let result = invoke(executor, worker, function, params, key).await;
+        let outcome = match unless_discarded(worker, &self.history, result)? {
+            None => Outcome::Discarded,
+            Some(Value::U64(value)) => Outcome::Number(value),
+            Some(Value::U32(value)) => Outcome::Number(u64::from(value)),
+            // The guest `regions` returns idempotency keys beside the number.
+            Some(Value::Tuple(values)) => match values.first() {
+                Some(Value::U32(value)) => Outcome::Number(u64::from(*value)),
+                _ => return Err(wrong(&Value::Tuple(values))),
+            },
+            Some(other) => return Err(wrong(&other)),
+        };
+        self.ended(&number, key, outcome);
+        Ok(())
+    }
+
+    async fn fail(
+        &self,
+        executor: &Executor,
+        worker: &Worker,
+        how: Failing,
+        key: &str,
+    ) -> Result<(), Unanswered> {
+        let (function, params) = match how {
+            Failing::Panic => ("panic", vec![Value::String("on purpose".to_owned())]),
+            Failing::Trap => ("trap", vec![]),
+            Failing::Exit => ("exit", vec![Value::S32(3)]),
+            Failing::Until(second) => ("fail-until", vec![Value::U64(second)]),
+            Failing::Mostly(bound) => ("fail-mostly", vec![Value::U64(bound)]),
+            Failing::Refuse => ("refuse", vec![Value::String("no".to_owned())]),
+        };
+        let number = number_of(worker);
+        // Only these may succeed, and they increment the number then.
+        let may_succeed = matches!(how, Failing::Until(_) | Failing::Mostly(_));
+        if may_succeed {
+            locked(&self.history).send_increment(&number, key);
+        }
+        let function = format!("golem:failures/api/{function}");
+        match invoke(executor, worker, &function, params, key).await {
+            Ok(Value::U64(value)) if may_succeed => self.ended(&number, key, Outcome::Number(value)),
+            Ok(Value::Result(Err(_))) if how == Failing::Refuse => {}
+            Ok(other) => return Err(wrong(&other)),
+            Err(Unanswered::Failed(cause)) => {
+                let (operation, expected) = match cause {
+                    FailureCause::Discarded { .. } => ("discarded invocation", true),
+                    FailureCause::Trap { .. } if worker.rolls_back() => ("rollback", how != Failing::Exit),
+                    FailureCause::Trap { .. } => ("failure after all attempts", how != Failing::Exit),
+                    FailureCause::Exited { .. } | FailureCause::ExitedWithStderr { .. } => {
+                        ("exit", how == Failing::Exit)
+                    }
+                    FailureCause::Diverged { .. } => return Err(Unanswered::Failed(cause)),
+                };
+                expect(expected && how != Failing::Refuse, || format!("it failed with {cause:?}"))?;
+                locked(&self.history).count(operation);
+                if may_succeed {
+                    self.ended(&number, key, Outcome::Discarded);
+                }
+            }
+            Err(Unanswered::Cancelled) => {
+                locked(&self.history).count("discarded invocation");
+                if may_succeed {
+                    self.ended(&number, key, Outcome::Discarded);
+                }
+            }
+            Err(other) => return Err(other),
+        }
+        Ok(())
+    }
+
+    async fn fetch(
+        &self,
+        executor: &Executor,
+        worker: &Worker,
+        how: Http,
+        key: &str,
+    ) -> Result<(), Unanswered> {
+        let paths: Vec<String> = match how {
+            Http::Once => vec![format!("{ONCE}{key}")],
+            Http::Get | Http::Post => vec![format!("/{key}")],
+            Http::Together => (0..3).map(|number| format!("/{key}/{number}")).collect(),
+        };
+        let url = |path: &String| Value::String(format!("{HOST}{path}"));
+        let text = |text: &str| Value::String(text.to_owned());
+        let fetch = |method, body| {
+            vec![text(method), url(&paths[0]), Value::List(vec![]), Value::Option(body), Value::Bool(false)]
+        };
+        let (function, params) = match how {
+            Http::Get => ("fetch", fetch("GET", None)),
+            Http::Post => ("fetch", fetch("POST", Some(Box::new(text("a body"))))),
+            Http::Once => ("once", vec![text("POST"), url(&paths[0])]),
+            Http::Together => ("together", vec![Value::List(paths.iter().map(url).collect())]),
+        };
+        let result = invoke(executor, worker, &format!("golem:fetches/api/{function}"), params, key).await?;
+        let mut history = locked(&self.history);
+        for path in &paths {
+            history.end_http(path);
+        }
+        drop(history);
+        match &result {
+            // The connection broke, or a crash came in between and the request must not be repeated.
+            Value::Result(Err(Some(_))) => Ok(()),
+            Value::Result(Ok(Some(answer))) => match &**answer {
+                Value::List(statuses) => expect(
+                    statuses.len() == paths.len() && statuses.iter().all(|status| *status == Value::U16(200)),
+                    || format!("the statuses are {statuses:?}"),
+                ),
+                Value::Record(fields) => {
+                    let [Value::U16(200), _, Value::String(body), Value::String(end), _] = &fields[..] else {
+                        return Err(wrong(&result));
+                    };
+                    // A crash cuts off a body that is read in pieces.
+                    let value = self.outside.value(&paths[0]);
+                    let is_right = end != "ok" || (body.parse().ok() == value && value.is_some());
+                    expect(is_right, || format!("the body is {body:?}, it should be {value:?}"))
+                }
+                _ => Err(wrong(&result)),
+            },
+            _ => Err(wrong(&result)),
+        }
+    }
+}
+
+/// Whether an error of a call says that the called function failed.
+fn is_remote_failure(text: &Value) -> bool {
+    let reasons = ["RemoteFailed", "failed", "discarded", "taken out of the queue"];
+    matches!(text, Value::String(text) if reasons.iter().any(|reason| text.contains(reason)))
+}

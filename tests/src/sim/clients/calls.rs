@@ -1,0 +1,136 @@
+//! Invoking functions, and telling their outcomes apart.
+
+use super::Unanswered;
+use super::requests::Worker;
+use crate::sim::history::History;
+use crate::sim::locked;
+use crate::sim::platform::{PROJECT, Template};
+use golem_model::oplog::FailureCause;
+use golem_model::{
+    AccountId, Convention, FailureOptions, IdempotencyKey, Invocation, OnFailure, PromiseId, RetryPolicy,
+    Value, WorkerId,
+};
+use golem_runtime::executor::{Executor, ExecutorError, WorkerSpec};
+use std::sync::Mutex;
+use uuid::Uuid;
+
+/// Runs a function that returns something.
+pub(super) async fn invoke(
+    executor: &Executor,
+    worker: &Worker,
+    function: &str,
+    params: Vec<Value>,
+    key: &str,
+) -> Result<Value, Unanswered> {
+    answered(worker, executor.ensure(spec(&worker.id())).await)?;
+    let invocation = invocation(function, params, key);
+    let result = answered(worker, executor.invoke(&worker.id(), invocation).await)?;
+    result.ok_or_else(|| Unanswered::Wrong("there is no result".to_owned()))
+}
+
+/// Runs a function that returns a number.
+pub(super) async fn invoke_number(
+    executor: &Executor,
+    worker: &Worker,
+    function: &str,
+    params: Vec<Value>,
+    key: &str,
+) -> Result<u64, Unanswered> {
+    match invoke(executor, worker, function, params, key).await? {
+        Value::U64(value) => Ok(value),
+        Value::U32(value) => Ok(u64::from(value)),
+        other => Err(wrong(&other)),
+    }
+}
+
+/// The invocation of a function.
+pub(super) fn invocation(function: &str, params: Vec<Value>, key: &str) -> Invocation {
+    Invocation {
+        key: IdempotencyKey::new(key).expect("the key is valid"),
+        function: function.into(),
+        params,
+        convention: Convention::Component,
+    }
+}
+
+/// What a worker is created with.
+pub(super) fn spec(id: &WorkerId) -> WorkerSpec {
+    WorkerSpec {
+        id: id.clone(),
+        project: PROJECT,
+        account: AccountId(Uuid::from_u128(1)),
+        template_version: 0,
+        args: Vec::new(),
+        env: Vec::new(),
+        options: options(id),
+    }
+}
+
+/// Workers of the guest `failures` differ in what follows after a failure.
+fn options(id: &WorkerId) -> FailureOptions {
+    match id.name.as_str() {
+        "f1" if id.template == Template::Failures.id() => {
+            FailureOptions { on_failure: Some(OnFailure::Rollback), ..FailureOptions::default() }
+        }
+        "f2" if id.template == Template::Failures.id() => FailureOptions {
+            retry_policy: Some(RetryPolicy { attempts_max: 1, ..RetryPolicy::default() }),
+            ..FailureOptions::default()
+        },
+        _ => FailureOptions::default(),
+    }
+}
+
+/// Tells the outcomes apart.
+pub(super) fn answered<T>(worker: &Worker, result: Result<T, ExecutorError>) -> Result<T, Unanswered> {
+    result.map_err(|error| match error {
+        ExecutorError::Unavailable { .. }
+        | ExecutorError::ShuttingDown
+        | ExecutorError::Component { .. }
+        | ExecutorError::Interrupted { recover_immediately: true } => Unanswered::Again(error),
+        ExecutorError::Interrupted { recover_immediately: false } => Unanswered::Interrupted(worker.clone()),
+        // It may be between two attempts. If its failure is an error, the client of the failed invocation reports it.
+        ExecutorError::PreviousInvocationFailed | ExecutorError::PreviousInvocationExited => {
+            Unanswered::Stopped(worker.clone())
+        }
+        ExecutorError::InvocationFailed { cause } => Unanswered::Failed(cause),
+        ExecutorError::InvocationCancelled { .. } => Unanswered::Cancelled,
+        other => Unanswered::Wrong(format!("the answer is {other:?}")),
+    })
+}
+
+/// An error with this text unless the answer is right.
+pub(super) fn expect(holds: bool, text: impl FnOnce() -> String) -> Result<(), Unanswered> {
+    if holds { Ok(()) } else { Err(Unanswered::Wrong(text())) }
+}
+
+/// The result of an invocation that increments a number, or none if it was discarded.
+pub(super) fn unless_discarded<T>(
+    worker: &Worker,
+    history: &Mutex<History>,
+    result: Result<T, Unanswered>,
+) -> Result<Option<T>, Unanswered> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(Unanswered::Failed(FailureCause::Discarded { .. }) | Unanswered::Cancelled)
+            if worker.is_recovered() =>
+        {
+            locked(history).count("discarded invocation");
+            Ok(None)
+        }
+        Err(other) => Err(other),
+    }
+}
+
+/// A wrong result.
+pub(super) fn wrong(value: &Value) -> Unanswered {
+    Unanswered::Wrong(format!("the result is {value:?}"))
+}
+
+/// The id of a promise as a parameter of the guest.
+pub(super) fn promise_value(promise: &PromiseId) -> Value {
+    let (high, low) = promise.worker.template.0.as_u64_pair();
+    let template = Value::Record(vec![Value::Record(vec![Value::U64(high), Value::U64(low)])]);
+    let worker = Value::Record(vec![template, Value::String(promise.worker.name.as_str().to_owned())]);
+    let index = i32::try_from(promise.index.0).expect("a short oplog");
+    Value::Record(vec![worker, Value::S32(index)])
+}
