@@ -10,6 +10,7 @@ use super::position::Position;
 use super::projection::WorkerProjection;
 use super::{Executor, ExecutorError, ExecutorMetrics, history, interrupt, worker_task};
 use crate::storage::ports::{Seq, WorkerNum};
+use golem_host::{Outcome, StopReason};
 use golem_model::oplog::{FailureCause, InboxEvent, RevertReason};
 use golem_model::{Entry, IdempotencyKey, WorkerId, WorkerStatus};
 use std::sync::Arc;
@@ -46,6 +47,18 @@ impl Executor {
     async fn last_failure(&self, last: Position) -> Result<Option<String>, ExecutorError> {
         self.core.wait_until_durable(last).await?;
         self.core.read_store(move |store| history::last_failure(store, last.seq())).await
+    }
+}
+
+/// The outcome of an invocation that an instance ran. An operator may have discarded it since its last attempt ended, and
+/// then the end of that attempt says nothing about the invocations behind it.
+pub(super) fn unless_discarded(state: &State, worker: WorkerNum, outcome: Outcome) -> Outcome {
+    let is_begun = state.ledger.projection(worker).is_some_and(|projection| projection.current.is_some());
+    match outcome {
+        Outcome::Stopped(StopReason::Trapped { .. } | StopReason::Exited { .. }) if !is_begun => {
+            Outcome::Stopped(StopReason::Interrupted)
+        }
+        outcome => outcome,
     }
 }
 

@@ -20,7 +20,7 @@ use super::process_ends::Readiness;
 use super::projection::{TerminalState, WorkerProjection};
 use super::retry::jitter;
 use super::scheduler::{TimerEvent, TimerId, TimerReason};
-use super::{ExecutorError, ExecutorMetrics, event_loop, snapshot, update};
+use super::{ExecutorError, ExecutorMetrics, discard, event_loop, snapshot, update};
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_host::ports::PortError;
 use golem_host::{Acceptance, Outcome, ReplayEnd, StopReason};
@@ -124,6 +124,7 @@ pub(crate) async fn run_contained(core: Arc<Core>, worker: WorkerNum, generation
 async fn run(core: Arc<Core>, worker: WorkerNum, generation: u64) {
     let mut resident: Option<ResidentInstance> = None;
     let mut result = WorkResult::Nothing;
+    let mut has_run = false;
     let mut idle = IdleRounds::default();
     loop {
         let parked = match &result {
@@ -152,6 +153,12 @@ async fn run(core: Arc<Core>, worker: WorkerNum, generation: u64) {
             if state.generation == generation {
                 let done = std::mem::replace(&mut result, WorkResult::Nothing);
                 let done = check_effect(&mut idle, state.ledger.projection(worker), done);
+                let done = match done {
+                    WorkResult::Outcome(outcome) if has_run => {
+                        WorkResult::Outcome(discard::unless_discarded(&state, worker, outcome))
+                    }
+                    other => other,
+                };
                 let flow = settle_work(&core, &mut state, worker, done);
                 Core::notify_settled(&mut state, worker);
                 if flow == Flow::Stop {
@@ -164,6 +171,7 @@ async fn run(core: Arc<Core>, worker: WorkerNum, generation: u64) {
                 Work::Idle
             }
         };
+        let resumes = matches!(work, Work::Resume);
         result = match work {
             Work::Idle => return,
             Work::Resume => resume_invocation(&core, worker, generation, &mut resident).await,
@@ -178,6 +186,7 @@ async fn run(core: Arc<Core>, worker: WorkerNum, generation: u64) {
                     .await
             }
         };
+        has_run = resumes || resident.is_some();
     }
 }
 

@@ -1,7 +1,8 @@
 //! Sending a request once, and checking its answer.
 
 use super::calls::{
-    answered, expect, invocation, invoke, invoke_number, promise_value, spec, unless_discarded, wrong,
+    answered, create, ensure, expect, invocation, invoke, invoke_number, promise_value, unless_discarded,
+    wrong,
 };
 use super::requests::{Failing, Http, Region, Request, Worker, number_of};
 use super::{Client, Unanswered};
@@ -29,7 +30,7 @@ impl Client {
     ) -> Result<(), Unanswered> {
         let is_repeated = attempt > 1;
         match request {
-            Request::Create(worker) => match executor.create(spec(&worker.id())).await {
+            Request::Create(worker) => match create(executor, worker).await {
                 Err(ExecutorError::WorkerExists { .. }) if is_repeated => Ok(()),
                 other => answered(worker, other),
             },
@@ -69,7 +70,7 @@ impl Client {
                 };
                 let queued = Queued { key: key.to_owned(), function, params: params.clone() };
                 locked(&self.history).send_queued(&number_of(worker), queued);
-                answered(worker, executor.ensure(spec(&worker.id())).await)?;
+                ensure(executor, worker).await?;
                 let accepted = executor.enqueue(&worker.id(), invocation(function, params, key)).await;
                 // A repetition may find that it was discarded meanwhile.
                 let accepted = unless_discarded(worker, &self.history, answered(worker, accepted))?;
@@ -95,7 +96,7 @@ impl Client {
             }
             Request::Spoil { worker, what } => {
                 let params = vec![Value::String((*what).to_owned())];
-                answered(worker, executor.ensure(spec(&worker.id())).await)?;
+                ensure(executor, worker).await?;
                 let invocation = invocation("golem:saves/api/spoil", params, key);
                 let result = answered(worker, executor.invoke(&worker.id(), invocation).await);
                 unless_discarded(worker, &self.history, result).map(drop)
@@ -107,7 +108,7 @@ impl Client {
                 expect(matches!(result, Value::Result(Err(_))), || format!("the result is {result:?}"))
             }
             Request::Recover(worker) => {
-                answered(worker, executor.ensure(spec(&worker.id())).await)?;
+                ensure(executor, worker).await?;
                 match executor.recover_worker(&worker.id()).await {
                     Err(ExecutorError::NotStopped { .. }) => Ok(()),
                     other => answered(worker, other),
@@ -187,7 +188,7 @@ impl Client {
                 Ok(())
             }
             Request::Update { worker, mode } => {
-                answered(worker, executor.ensure(spec(&worker.id())).await)?;
+                ensure(executor, worker).await?;
                 let updates = answered(worker, executor.updates(&worker.id()).await)?;
                 match executor.update(&worker.id(), *mode, updates.version + 1).await {
                     // Another client was quicker, or this is a repetition.
@@ -229,7 +230,7 @@ impl Client {
                 Ok(())
             }
             Request::EnqueueAwait { worker, promise, key } => {
-                answered(worker, executor.ensure(spec(&worker.id())).await)?;
+                ensure(executor, worker).await?;
                 let invocation = invocation(guests::AWAIT_PROMISE, vec![promise_value(promise)], key);
                 answered(worker, executor.enqueue(&worker.id(), invocation).await)
             }
@@ -259,12 +260,12 @@ impl Client {
                 Ok(())
             }
             Request::Interrupt { worker, recovers } => {
-                answered(worker, executor.ensure(spec(&worker.id())).await)?;
+                ensure(executor, worker).await?;
                 answered(worker, executor.interrupt(&worker.id(), *recovers).await)
             }
             Request::Resume(worker) => answered(worker, executor.resume(&worker.id()).await),
             Request::Read(worker) => {
-                answered(worker, executor.ensure(spec(&worker.id())).await)?;
+                ensure(executor, worker).await?;
                 let view = answered(worker, executor.view(&worker.id()).await)?;
                 let known = !matches!(view.status, WorkerStatus::Failed | WorkerStatus::Exited);
                 expect(known, || format!("the worker is {:?}", view.status))?;
@@ -373,7 +374,9 @@ impl Client {
                     FailureCause::Exited { .. } | FailureCause::ExitedWithStderr { .. } => {
                         ("exit", how == Failing::Exit)
                     }
-                    FailureCause::Diverged { .. } => return Err(Unanswered::Failed(cause)),
+                    FailureCause::Diverged { .. } | FailureCause::ProcessEnded { .. } => {
+                        return Err(Unanswered::Failed(cause));
+                    }
                 };
                 expect(expected && how != Failing::Refuse, || format!("it failed with {cause:?}"))?;
                 locked(&self.history).count(operation);

@@ -5,12 +5,14 @@ use super::requests::Worker;
 use crate::sim::history::History;
 use crate::sim::locked;
 use crate::sim::platform::{PROJECT, Template};
+use futures_util::FutureExt;
 use golem_model::oplog::FailureCause;
 use golem_model::{
     AccountId, Convention, FailureOptions, IdempotencyKey, Invocation, OnFailure, PromiseId, RetryPolicy,
     Value, WorkerId,
 };
-use golem_runtime::executor::{Executor, ExecutorError, WorkerSpec};
+use golem_runtime::executor::{ComponentFault, Executor, ExecutorError, WorkerSpec};
+use std::panic::AssertUnwindSafe;
 use std::sync::Mutex;
 use uuid::Uuid;
 
@@ -22,7 +24,7 @@ pub(super) async fn invoke(
     params: Vec<Value>,
     key: &str,
 ) -> Result<Value, Unanswered> {
-    answered(worker, executor.ensure(spec(&worker.id())).await)?;
+    ensure(executor, worker).await?;
     let invocation = invocation(function, params, key);
     let result = answered(worker, executor.invoke(&worker.id(), invocation).await)?;
     result.ok_or_else(|| Unanswered::Wrong("there is no result".to_owned()))
@@ -43,6 +45,18 @@ pub(super) async fn invoke_number(
     }
 }
 
+/// Creates a worker unless it exists. If the request panics, as the plan may decide, its caller gets an error.
+pub(super) async fn ensure(executor: &Executor, worker: &Worker) -> Result<(), Unanswered> {
+    let ensured = AssertUnwindSafe(executor.ensure(spec(&worker.id()))).catch_unwind().await;
+    answered(worker, ensured.unwrap_or(Err(ExecutorError::ShuttingDown))).map(drop)
+}
+
+/// Creates a worker that does not exist, with the same error.
+pub(super) async fn create(executor: &Executor, worker: &Worker) -> Result<(), ExecutorError> {
+    let created = AssertUnwindSafe(executor.create(spec(&worker.id()))).catch_unwind().await;
+    created.unwrap_or(Err(ExecutorError::ShuttingDown))
+}
+
 /// The invocation of a function.
 pub(super) fn invocation(function: &str, params: Vec<Value>, key: &str) -> Invocation {
     Invocation {
@@ -54,7 +68,7 @@ pub(super) fn invocation(function: &str, params: Vec<Value>, key: &str) -> Invoc
 }
 
 /// What a worker is created with.
-pub(super) fn spec(id: &WorkerId) -> WorkerSpec {
+fn spec(id: &WorkerId) -> WorkerSpec {
     WorkerSpec {
         id: id.clone(),
         project: PROJECT,
@@ -85,7 +99,7 @@ pub(super) fn answered<T>(worker: &Worker, result: Result<T, ExecutorError>) -> 
     result.map_err(|error| match error {
         ExecutorError::Unavailable { .. }
         | ExecutorError::ShuttingDown
-        | ExecutorError::Component { .. }
+        | ExecutorError::Template { fault: ComponentFault::Unreadable(_), .. }
         | ExecutorError::Interrupted { recover_immediately: true } => Unanswered::Again(error),
         ExecutorError::Interrupted { recover_immediately: false } => Unanswered::Interrupted(worker.clone()),
         // It may be between two attempts. If its failure is an error, the client of the failed invocation reports it.
