@@ -1,8 +1,7 @@
 //! Mutants: the simulation with one part replaced by a wrong one. Each must be detected, which shows that the model and
 //! the plans find such an error.
 //!
-//! A mutant is a part of the simulator. The product has no switch for any of them. Errors inside the product's own code
-//! are patches (`tests/mutants`), which `cargo xtask long` applies to a copy of the sources.
+//! A mutant is a part of the simulator. The product has no switch for any of them.
 
 mod store;
 
