@@ -6,7 +6,9 @@
 use async_trait::async_trait;
 use golem_host::ports::{Clock, LogSink, Oplog, PortError, Ports, PrintedEvent};
 use golem_host::testing::{LogCollector, MemoryStore, SimulatedClock};
-use golem_host::{Acceptance, Engine, EngineConfig, History, Instance, InterruptHandle, Outcome, WorkerInit};
+use golem_host::{
+    AcceptanceRecord, Engine, EngineConfig, History, Instance, InterruptHandle, Outcome, WorkerInit,
+};
 use golem_model::{
     AccountId, Entry, IdempotencyKey, Invocation, OplogIndex, ProjectId, TemplateId, Timestamp, WorkerId,
     WorkerName,
@@ -113,7 +115,7 @@ async fn main() {
             params: vec![],
             convention: golem_model::Convention::Component,
         };
-        match instance.invoke(invocation, Acceptance::Due(Duration::MAX)).await {
+        match instance.invoke(invocation, AcceptanceRecord::StartEntry(Duration::MAX)).await {
             Outcome::Completed { .. } => {}
             Outcome::Stopped(stop) => panic!("{stop:?}"),
         }

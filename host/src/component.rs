@@ -5,7 +5,7 @@ use crate::clients::ClientInterface;
 use crate::engine::Engine;
 use crate::files::Files;
 use crate::state::WorkerState;
-use crate::types::{TypeLimit, TypeReader, handle_in, short_name};
+use crate::types::{TypeLimit, TypeReader, handle_in, name_excerpt};
 use golem_model::template::{Functions, Producers};
 use golem_model::{Export, Function};
 use std::collections::HashMap;
@@ -145,7 +145,7 @@ impl Exports {
                 }
                 ComponentItem::ComponentInstance(instance) => {
                     let parent = component.get_export_index(None, name);
-                    let interface = types.interface(name)?;
+                    let interface = types.interface_name(name)?;
                     let mut functions = Vec::new();
                     for (inner, item) in instance.exports(engine) {
                         if let ComponentItem::ComponentFunc(ty) = item.ty {
@@ -300,7 +300,7 @@ impl ComponentError {
     /// The error for undefined imports, if there are any.
     pub(crate) fn undefined_imports(mut undefined: impl Iterator<Item = String>) -> Option<Self> {
         let imports: Vec<String> =
-            undefined.by_ref().take(UNDEFINED_IMPORTS_SHOWN).map(|name| short_name(&name)).collect();
+            undefined.by_ref().take(UNDEFINED_IMPORTS_SHOWN).map(|name| name_excerpt(&name)).collect();
         let more = undefined.next().is_some();
         (!imports.is_empty()).then_some(Self::UndefinedImports { imports, more })
     }

@@ -20,8 +20,8 @@
 //! | `exchange` | HTTP requests in flight |
 //!
 //! Architecture invariant: imports do not depend on the mode (replay or live), with two exceptions. `stdio` prints text
-//! and log lines only if they are new ([`Journal::print`]). `region` reports a jump as a divergence while recorded
-//! entries remain.
+//! and log lines only if they are new ([`Journal::print_if_new`]). `region` reports a jump as a divergence while
+//! recorded entries remain.
 //! Invariant: a call is performed only with a [`Live`], and a `Live` requires the proof
 //! [`OplogEnded`](replay::OplogEnded).
 
@@ -85,11 +85,11 @@ impl Journal {
     }
 
     /// Prints `event`, unless it is not new.
-    pub(crate) fn print(&mut self, event: LogEvent) -> Result<(), StopReason> {
+    pub(crate) fn print_if_new(&mut self, event: LogEvent) -> Result<(), StopReason> {
         if !self.is_output_new() {
             return Ok(());
         }
-        self.live().map_or(Ok(()), |mut live| live.print(event))
+        self.live().map_or(Ok(()), |mut live| live.print_in_order(event))
     }
 
     /// The wall clock, without a record. In a replay the guest sees another time than before.
@@ -138,8 +138,8 @@ impl Journal {
     }
 
     /// While `is_held`, recorded entries are not appended. Dropping the instance loses them.
-    pub(crate) fn hold_appends(&mut self, is_held: bool) {
-        self.tail.hold_appends(is_held);
+    pub(crate) fn set_appends_held(&mut self, is_held: bool) {
+        self.tail.set_appends_held(is_held);
     }
 }
 

@@ -9,7 +9,7 @@ use crate::durable::{NextRecorded, RecordedInvocation};
 use crate::invoke::{InvokeError, PreparedCall};
 use crate::program::{Console, Handoff, PauseReason, ResumeWith};
 use crate::state::WorkerState;
-use crate::worker::{Acceptance, recorded_failure};
+use crate::worker::{AcceptanceRecord, recorded_failure};
 use golem_model::oplog::{Entry, InvocationSource};
 use golem_model::{Convention, Invocation, Value};
 use std::future::{Future, poll_fn};
@@ -127,19 +127,19 @@ impl WorkerState {
     pub(crate) fn record_start(
         &mut self,
         invocation: Invocation,
-        acceptance: Acceptance,
+        acceptance: AcceptanceRecord,
     ) -> Result<Arc<str>, StopReason> {
         if self.interrupt_handle.is_interrupted() {
             return Err(StopReason::Interrupted);
         }
         let (source, due) = match acceptance {
-            Acceptance::Recorded { row } => (InvocationSource::Queued { row }, Duration::MAX),
-            Acceptance::Due(due) => (invocation.source(), due),
+            AcceptanceRecord::InboxRow { row } => (InvocationSource::Queued { row }, Duration::MAX),
+            AcceptanceRecord::StartEntry(due) => (invocation.source(), due),
         };
         let mut live = self.journal.live().expect("the oplog is replayed before a new invocation");
         let at = live.wall_now();
         let started = Entry::InvocationStarted { at, key: invocation.key.clone(), source };
-        let index = live.record_by(started, due)?;
+        let index = live.record_with_deadline(started, due)?;
         let start = self.journal.replay().start_invocation(index);
         let Invocation { key, function, params, convention } = invocation;
         self.begin_invocation(key, start, at, Console::new(convention, &params));

@@ -9,7 +9,7 @@
 //! creation. The exception is a wall clock reading that the guest chose not to record (`policy`).
 //!
 //! Imports do not branch on whether the guest is replayed or live, with two exceptions: `stdio` drops text that was
-//! emitted before (`Journal::print`), and `region` checks a jump against the recorded entries
+//! emitted before (`Journal::print_if_new`), and `region` checks a jump against the recorded entries
 //! (`Journal::replay`).
 
 mod absent;

@@ -49,4 +49,4 @@ pub use incoming::{HttpReply, INCOMING_HTTP, IncomingRequest, find_http_handler,
 pub use interrupt_handle::InterruptHandle;
 pub use snapshot::{SnapshotBase, SnapshotError, image_owner};
 pub use types::TypeLimit;
-pub use worker::{Acceptance, Instance, ReloadTarget, WorkerInit};
+pub use worker::{AcceptanceRecord, Instance, ReloadTarget, WorkerInit};

@@ -9,7 +9,7 @@
 
 use crate::StopReason;
 use crate::state::WorkerState;
-use crate::worker::{Acceptance, CallEnd};
+use crate::worker::{AcceptanceRecord, CallEnd};
 use golem_model::{Convention, IdempotencyKey, Invocation, Value};
 use parking_lot::Mutex;
 use std::future::poll_fn;
@@ -205,7 +205,7 @@ pub(crate) enum ResumeWith {
     /// The one that is recorded in part.
     Recorded,
     /// A new one.
-    Invocation(Invocation, Acceptance),
+    Invocation(Invocation, AcceptanceRecord),
 }
 
 /// Passes control between a loop and the instance that drives it. Clones share one state.

@@ -59,7 +59,7 @@ impl TypeReader {
     }
 
     /// The name of an interface.
-    pub(crate) fn interface(&mut self, name: &str) -> Result<String, ComponentError> {
+    pub(crate) fn interface_name(&mut self, name: &str) -> Result<String, ComponentError> {
         self.name(name).map_err(|limit| too_large(name, limit))
     }
 
@@ -147,14 +147,14 @@ impl TypeReader {
 }
 
 fn too_large(path: &str, limit: TypeLimit) -> ComponentError {
-    ComponentError::TypesTooLarge { function: short_name(path), limit }
+    ComponentError::TypesTooLarge { function: name_excerpt(path), limit }
 }
 
 /// Bytes of a name in an error message, at most. A component's names may have a hundred thousand bytes.
 const NAME_BYTES_SHOWN: usize = 200;
 
 /// A name for an error message.
-pub(crate) fn short_name(name: &str) -> String {
+pub(crate) fn name_excerpt(name: &str) -> String {
     let shown = &name[..name.floor_char_boundary(NAME_BYTES_SHOWN)];
     if shown.len() < name.len() { format!("{shown}…") } else { name.to_owned() }
 }

@@ -51,17 +51,17 @@ pub struct WorkerInit {
     pub retry: RetryPolicy,
 }
 
-/// How the acceptance of an invocation becomes durable.
+/// The record that makes the acceptance of an invocation durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Acceptance {
+pub enum AcceptanceRecord {
     /// The inbox event in this row records it.
-    Recorded {
+    InboxRow {
         /// The row.
         row: u64,
     },
     /// The entry that begins the invocation records it. The instance appends that entry at the latest when the clock's
     /// elapsed time ([`Clock::elapsed`](crate::ports::Clock::elapsed)) is this.
-    Due(Duration),
+    StartEntry(Duration),
 }
 
 /// One activation: a worker's instance in memory, at some position of its oplog.
@@ -204,14 +204,14 @@ impl Instance {
     /// # Panics
     ///
     /// If the oplog was not replayed to its end.
-    pub async fn invoke(&mut self, invocation: Invocation, acceptance: Acceptance) -> Outcome {
+    pub async fn invoke(&mut self, invocation: Invocation, acceptance: AcceptanceRecord) -> Outcome {
         self.try_invoke(invocation, acceptance).await.into()
     }
 
     async fn try_invoke(
         &mut self,
         invocation: Invocation,
-        acceptance: Acceptance,
+        acceptance: AcceptanceRecord,
     ) -> Result<Option<Value>, StopReason> {
         self.acquire()?;
         let end = if let Some(running) = &self.running {

@@ -42,7 +42,7 @@ pub fn run(
         print_ready_line(&server)?;
         let fenced = tokio::select! {
             () = stop.received() => false,
-            () = server.executor().fenced() => true,
+            () = server.executor().wait_until_fenced() => true,
         };
         tracing::info!("stopping; another signal stops at once");
         let data_dir = server.data_dir().to_owned();

@@ -16,11 +16,12 @@ pub trait Spawner: TaskSpawner {
     /// Runs `job` on a thread that may block. The job is dropped if the process is ending.
     fn spawn_blocking(&self, job: BlockingJob);
 
-    /// Starts `task` on a thread of its own, which it may block ([`Spawner::block`]). Fails if the system has no thread.
+    /// Starts `task` on a thread of its own, which it may block ([`Spawner::block_in_place`]). Fails if the system
+    /// has no thread.
     fn spawn_thread(&self, name: &str, task: Task) -> io::Result<()>;
 
     /// Runs `job`, which may block, on the thread of the calling task. The task has a thread of its own.
-    fn block<'a>(
+    fn block_in_place<'a>(
         &'a self,
         job: &'a mut (dyn FnMut() + Send),
     ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
@@ -74,7 +75,7 @@ impl Spawner for TokioSpawner {
         thread.spawn(move || runtime.block_on(task)).map(drop)
     }
 
-    fn block<'a>(
+    fn block_in_place<'a>(
         &'a self,
         job: &'a mut (dyn FnMut() + Send),
     ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {

@@ -93,7 +93,7 @@ mod exact;
 mod format;
 
 use ciborium_ll::Header;
-use decode::Dialect;
+use decode::StateFormat;
 use error::Error;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -103,7 +103,7 @@ use std::mem::ManuallyDrop;
 #[derive(Debug, Clone, Copy)]
 pub struct SavedState<'a> {
     version: u32,
-    dialect: Dialect,
+    format: StateFormat,
     /// The state alone, or in the older format the whole record.
     bytes: &'a [u8],
 }
@@ -116,11 +116,10 @@ impl<'a> SavedState<'a> {
 
     /// Deserializes the state as the type `T` that it had when it was saved.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, String> {
-        let read = match self.dialect {
-            Dialect::Tagged => decode::decode(self.bytes, Dialect::Tagged).map(|(state, _)| state),
-            Dialect::Old => {
-                decode::decode(self.bytes, Dialect::Old).map(|(record, _): (OldRecord<T>, bool)| record.state)
-            }
+        let read = match self.format {
+            StateFormat::Tagged => decode::decode(self.bytes, StateFormat::Tagged).map(|(state, _)| state),
+            StateFormat::Old => decode::decode(self.bytes, StateFormat::Old)
+                .map(|(record, _): (OldRecord<T>, bool)| record.state),
         };
         read.map_err(|error| error.to_string())
     }
@@ -131,15 +130,15 @@ impl<'a> SavedState<'a> {
         match bytes {
             [] => Err(foreign(&"it is empty")),
             [format::FORMAT, rest @ ..] => {
-                let (header, length) = format::head(rest).map_err(|error| foreign(&error))?;
+                let (header, length) = format::read_head(rest).map_err(|error| foreign(&error))?;
                 let Header::Positive(version) = header else { return Err(foreign(&"it has no version")) };
                 let version = u32::try_from(version).map_err(|error| foreign(&error))?;
-                Ok(Self { version, dialect: Dialect::Tagged, bytes: &rest[length..] })
+                Ok(Self { version, format: StateFormat::Tagged, bytes: &rest[length..] })
             }
             [format::OLD_FORMAT, ..] => {
                 let (OldVersion { version }, _) =
-                    decode::decode(bytes, Dialect::Old).map_err(|error| foreign(&error))?;
-                Ok(Self { version, dialect: Dialect::Old, bytes })
+                    decode::decode(bytes, StateFormat::Old).map_err(|error| foreign(&error))?;
+                Ok(Self { version, format: StateFormat::Old, bytes })
             }
             // Numbers that later formats may have.
             [later @ format::FORMAT..=0x1f, ..] => Err(format!(
@@ -172,7 +171,7 @@ struct OldVersion {
 #[doc(hidden)]
 pub fn save<T: Serialize + DeserializeOwned>(version: u32, state: &T) -> Result<Vec<u8>, String> {
     let mut bytes = vec![format::FORMAT];
-    format::push(&mut bytes, Header::Positive(version.into()));
+    format::push_head(&mut bytes, Header::Positive(version.into()));
     let begin = bytes.len();
     encode::encode(state, &mut bytes)
         .and_then(|omitted| check(state, &bytes[begin..], omitted))
@@ -186,14 +185,14 @@ pub fn save<T: Serialize + DeserializeOwned>(version: u32, state: &T) -> Result<
 /// an untagged enum that fits, and moves all unknown fields into a flattened map. Without this check, the state of the
 /// worker would change at the snapshot.
 fn check<T: Serialize + DeserializeOwned>(state: &T, encoded: &[u8], omitted: bool) -> Result<(), Error> {
-    let (loaded, guessed) = decode::decode::<T>(encoded, Dialect::Tagged)?;
+    let (loaded, guessed) = decode::decode::<T>(encoded, StateFormat::Tagged)?;
     // Not dropped: the instance is discarded after `save`, and a destructor could call the host, which would refuse the
     // snapshot.
     let loaded = ManuallyDrop::new(loaded);
     if !guessed && !omitted {
         return Ok(());
     }
-    match exact::difference(&encode::typed(state)?, &encode::typed(&*loaded)?)? {
+    match exact::difference_path(&encode::encode_typed(state)?, &encode::encode_typed(&*loaded)?)? {
         None => Ok(()),
         Some(path) => Err(path.into_iter().fold(
             Error::new(

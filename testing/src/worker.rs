@@ -4,7 +4,7 @@ use crate::engine;
 use golem_host::ports::Ports;
 use golem_host::testing::{FakeHttp, LogCollector, MemoryStore, SimulatedClock, StoreError, ports};
 use golem_host::{
-    Acceptance, Component, ComponentError, EngineError, History, Instance, InterruptHandle, Outcome,
+    AcceptanceRecord, Component, ComponentError, EngineError, History, Instance, InterruptHandle, Outcome,
     ReplayEnd, StopReason, WorkerInit,
 };
 use golem_model::oplog::Suspension;
@@ -278,7 +278,7 @@ impl TestWorker {
         let key = IdempotencyKey::new(format!("test-{}", self.invocations)).expect("a good key");
         let invocation = Invocation { key, function: Arc::from(function), params, convention };
         let outcome = match &mut self.instance {
-            Some(instance) => instance.invoke(invocation, Acceptance::Due(Duration::MAX)).await,
+            Some(instance) => instance.invoke(invocation, AcceptanceRecord::StartEntry(Duration::MAX)).await,
             None => return Err(Failure::NothingUnfinished),
         };
         self.follow_jumps(outcome).await

@@ -36,7 +36,7 @@ struct Counts {
 
 impl EarlyAck {
     /// A store on `inner` that acknowledges early.
-    pub fn store_on(inner: Arc<dyn Store>) -> FaultyStore<Self> {
+    pub fn wrap(inner: Arc<dyn Store>) -> FaultyStore<Self> {
         let (queue, commits) = sync_channel::<Batch>(QUEUE_MAX);
         let counts = Arc::new(Counts::default());
         let (store, done) = (inner.clone(), counts.clone());
@@ -56,7 +56,7 @@ impl EarlyAck {
     }
 
     /// Waits until the wrapped store holds every commit that is acknowledged now.
-    fn drain(&self) {
+    fn wait_until_drained(&self) {
         let acknowledged = self.counts.acknowledged.load(Ordering::SeqCst);
         let performed = lock(&self.counts.performed);
         let waited = self.counts.progressed.wait_while(performed, |performed| *performed < acknowledged);
@@ -72,7 +72,7 @@ fn lock(count: &Mutex<u64>) -> MutexGuard<'_, u64> {
 
 impl StoreFault for EarlyAck {
     fn store(&self) -> Arc<dyn Store> {
-        self.drain();
+        self.wait_until_drained();
         self.inner.clone()
     }
 

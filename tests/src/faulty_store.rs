@@ -15,18 +15,18 @@ pub trait StoreFault: Send + Sync + fmt::Debug {
     fn store(&self) -> Arc<dyn Store>;
 
     /// The store for reads of single projections, keys and values.
-    fn derived(&self) -> Arc<dyn Store> {
+    fn derived_store(&self) -> Arc<dyn Store> {
         self.store()
     }
 
     /// The store for reads of keys.
     fn keys(&self) -> Arc<dyn Store> {
-        self.derived()
+        self.derived_store()
     }
 
     /// The store for reads of values.
     fn values(&self) -> Arc<dyn Store> {
-        self.derived()
+        self.derived_store()
     }
 
     /// A page of a worker's history that was read.
@@ -97,12 +97,12 @@ impl<F: StoreFault> Store for FaultyStore<F> {
 
     fn projection(&self, id: &WorkerId) -> Result<Option<StoredProjection>, StoreError> {
         self.0.before_read()?;
-        self.0.derived().projection(id)
+        self.0.derived_store().projection(id)
     }
 
     fn projection_by_num(&self, worker: WorkerNum) -> Result<Option<StoredProjection>, StoreError> {
         self.0.before_read()?;
-        self.0.derived().projection_by_num(worker)
+        self.0.derived_store().projection_by_num(worker)
     }
 
     fn projections_to_wake(

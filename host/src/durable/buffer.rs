@@ -30,7 +30,7 @@ pub(super) struct EntryBuffer {
     answer_bytes: usize,
     /// The process's elapsed time at which the entries must be appended. `None` while nothing was recorded since the
     /// last append.
-    flush_by: Option<Duration>,
+    flush_deadline: Option<Duration>,
     /// The time that an entry may stay in the buffer.
     progress: Duration,
     /// Whether the entries must not be appended yet, however many and however old they are.
@@ -47,7 +47,7 @@ impl EntryBuffer {
             wall_since: Duration::ZERO,
             monotonic_since: Duration::ZERO,
             answer_bytes: 0,
-            flush_by: None,
+            flush_deadline: None,
             progress,
             is_held: false,
         }
@@ -68,7 +68,7 @@ impl EntryBuffer {
             self.answer_bytes += response.len();
         }
         self.entries.push(entry);
-        self.await_flush(now);
+        self.arm_flush_deadline(now);
     }
 
     /// Counts a reading of `clock` at the elapsed time `now`, and returns it. `None` if the first one after the last entry
@@ -96,7 +96,7 @@ impl EntryBuffer {
             ClockKind::Monotonic => self.monotonic_since = now,
         }
         *self.readings.of_mut(clock) = CountedReadings { first, count: 1 };
-        self.await_flush(now);
+        self.arm_flush_deadline(now);
     }
 
     /// Makes an entry of the readings after the last entry.
@@ -106,17 +106,17 @@ impl EntryBuffer {
 
     /// Makes the entries due: an entry or printed text waits for an append since the elapsed time
     /// `now`.
-    pub(super) fn await_flush(&mut self, now: Duration) {
-        self.flush_by.get_or_insert_with(|| now.saturating_add(self.progress));
+    pub(super) fn arm_flush_deadline(&mut self, now: Duration) {
+        self.flush_deadline.get_or_insert_with(|| now.saturating_add(self.progress));
     }
 
     /// The entries must be appended by `due` already, if they would be later.
-    pub(super) fn flush_by(&mut self, due: Duration) {
-        self.flush_by = self.flush_by.map(|by| by.min(due));
+    pub(super) fn limit_flush_deadline(&mut self, due: Duration) {
+        self.flush_deadline = self.flush_deadline.map(|by| by.min(due));
     }
 
     /// While `is_held`, the entries are not appended.
-    pub(super) fn hold(&mut self, is_held: bool) {
+    pub(super) fn set_held(&mut self, is_held: bool) {
         self.is_held = is_held;
     }
 
@@ -131,19 +131,19 @@ impl EntryBuffer {
         }
         let full =
             self.entries.len() >= ENTRIES_BUFFERED_MAX || self.answer_bytes >= ANSWERS_BUFFERED_BYTES_MAX;
-        full || self.flush_by.is_some_and(|by| by <= now())
+        full || self.flush_deadline.is_some_and(|by| by <= now())
     }
 
     /// Whether the entries become due before `until`, or before an end that is not known.
     pub(super) fn is_due_before(&self, until: Option<Duration>) -> bool {
-        !self.is_held && self.flush_by.is_some_and(|by| until.is_none_or(|until| by < until))
+        !self.is_held && self.flush_deadline.is_some_and(|by| until.is_none_or(|until| by < until))
     }
 
     /// Takes the entries.
     pub(super) fn take(&mut self) -> Vec<Entry> {
         self.close_readings();
         self.answer_bytes = 0;
-        self.flush_by = None;
+        self.flush_deadline = None;
         std::mem::take(&mut self.entries)
     }
 }
@@ -182,7 +182,7 @@ mod tests {
         for (due, by) in [(1_020, 1_020), (1_070, 1_050)] {
             let mut buffer = EntryBuffer::new(Vec::new(), PROGRESS);
             buffer.push(entry(), ms(1_000));
-            buffer.flush_by(ms(due));
+            buffer.limit_flush_deadline(ms(due));
             assert!(!buffer.must_flush(|| ms(by - 1)), "{due}");
             assert!(buffer.must_flush(|| ms(by)), "{due}");
         }
@@ -220,12 +220,12 @@ mod tests {
     #[test]
     fn a_held_buffer_is_never_due_and_a_full_one_always() {
         let mut buffer = EntryBuffer::new(Vec::new(), PROGRESS);
-        buffer.hold(true);
+        buffer.set_held(true);
         for _ in 0..ENTRIES_BUFFERED_MAX {
             buffer.push(entry(), ms(0));
         }
         assert!(!buffer.must_flush(|| ms(1_000)) && !buffer.is_due_before(None));
-        buffer.hold(false);
+        buffer.set_held(false);
         assert!(buffer.must_flush(|| ms(0)));
     }
 }

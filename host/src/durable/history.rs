@@ -140,7 +140,7 @@ impl HistoryScan {
         if let Entry::Revert { from, reason, .. } = entry {
             if !is_reverted {
                 // A jump is not a crash: the entries before it are kept, as when the worker leaves memory.
-                self.region.visit_range(*reason == RevertReason::Jump);
+                self.region.visit_reverted_range(*reason == RevertReason::Jump);
             }
             self.reverted.add_earlier(*from, index);
         } else if !is_reverted {

@@ -85,8 +85,8 @@ impl Tail {
     }
 
     /// While `is_held`, recorded entries are not appended. Dropping the instance loses them.
-    pub(crate) fn hold_appends(&mut self, is_held: bool) {
-        self.buffer.hold(is_held);
+    pub(crate) fn set_appends_held(&mut self, is_held: bool) {
+        self.buffer.set_held(is_held);
     }
 
     pub(crate) fn are_appends_held(&self) -> bool {
@@ -161,15 +161,19 @@ impl<'a> Live<'a> {
 
     /// Adds `entry` to the oplog and returns its index. Appends the buffer if it is full, or older than it may be.
     pub(crate) fn record(&mut self, entry: Entry) -> Result<OplogIndex, StopReason> {
-        self.record_by(entry, Duration::MAX)
+        self.record_with_deadline(entry, Duration::MAX)
     }
 
     /// Like [`Live::record`]. The entry is appended at the latest at the elapsed time `due`.
-    pub(crate) fn record_by(&mut self, entry: Entry, due: Duration) -> Result<OplogIndex, StopReason> {
+    pub(crate) fn record_with_deadline(
+        &mut self,
+        entry: Entry,
+        due: Duration,
+    ) -> Result<OplogIndex, StopReason> {
         let index = self.next_index();
         let now = self.tail.ports.clock.elapsed();
         self.tail.buffer.push(entry, now);
-        self.tail.buffer.flush_by(due);
+        self.tail.buffer.limit_flush_deadline(due);
         if self.tail.buffer.must_flush(|| now) {
             self.flush()?;
         }
@@ -190,8 +194,8 @@ impl<'a> Live<'a> {
     }
 
     /// While `is_held`, recorded entries are not appended. Dropping the instance loses them.
-    pub(crate) fn hold_appends(&mut self, is_held: bool) {
-        self.tail.hold_appends(is_held);
+    pub(crate) fn set_appends_held(&mut self, is_held: bool) {
+        self.tail.set_appends_held(is_held);
     }
 
     /// Appends the buffered entries to the store.
@@ -488,7 +492,7 @@ impl<'a> Live<'a> {
     }
 
     /// Prints `event`: with the buffered entries, or at once if there are none.
-    pub(super) fn print(&mut self, event: LogEvent) -> Result<(), StopReason> {
+    pub(super) fn print_in_order(&mut self, event: LogEvent) -> Result<(), StopReason> {
         let after = self.tail.appended.plus(self.tail.buffer.len());
         self.tail.output.push(after, event);
         if self.tail.buffer.is_empty() {
@@ -496,7 +500,7 @@ impl<'a> Live<'a> {
         } else if self.tail.output.is_full() {
             self.flush()?;
         } else {
-            self.tail.buffer.await_flush(self.tail.ports.clock.elapsed());
+            self.tail.buffer.arm_flush_deadline(self.tail.ports.clock.elapsed());
         }
         Ok(())
     }

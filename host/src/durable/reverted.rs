@@ -105,7 +105,7 @@ pub(crate) struct RegionScan {
 
 impl RegionScan {
     /// Visits a range of reverted entries.
-    pub(crate) fn visit_range(&mut self, is_jump: bool) {
+    pub(crate) fn visit_reverted_range(&mut self, is_jump: bool) {
         self.parked.get_or_insert(is_jump);
     }
 

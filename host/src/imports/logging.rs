@@ -1,8 +1,8 @@
 //! `wasi:logging`: lines that a program writes to its worker's log, with a level and a context.
 //!
 //! As with text on standard output, a line is emitted while the guest is live and is not emitted again during a replay
-//! (`Journal::print`). WASI never released the interface, so no crate contains its bindings. It has one function,
-//! which is defined here by its types.
+//! (`Journal::print_if_new`). WASI never released the interface, so no crate contains its bindings. It has one
+//! function, which is defined here by its types.
 
 use super::stdio::log_line;
 use crate::ports::LogLevel;

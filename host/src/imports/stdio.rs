@@ -8,7 +8,7 @@
 //! (`crate::program`).
 //!
 //! Printing is one of the two host calls that depend on whether the guest is live
-//! (`Journal::print`).
+//! (`Journal::print_if_new`).
 
 use crate::StopReason;
 use crate::objects::{Input, Object, Output, StdStream};
@@ -139,7 +139,7 @@ impl WorkerState {
 
     fn print(&mut self, event: LogEvent) -> Result<(), StopReason> {
         // Text that `save` and `load` print is dropped: these functions run again whenever the worker is loaded.
-        if self.phase == InstancePhase::Normal { self.journal.print(event) } else { Ok(()) }
+        if self.phase == InstancePhase::Normal { self.journal.print_if_new(event) } else { Ok(()) }
     }
 
     /// Writes a line to the log.

@@ -62,12 +62,12 @@ impl Instance {
         let mut journal = journal(component, &init, Some(&base), history, &ports, &interrupt_handle);
         // If this state cannot be loaded, the caller loads another one. The oplog must not hold
         // entries of this attempt then.
-        journal.hold_appends(true);
+        journal.set_appends_held(true);
         let point = ReloadPoint { invocations: base.state.invocations, index: base.index, at: base.at };
         let mut instance =
             Self::load_from_image(component, init, journal, interrupt_handle, ports, point, &image).await?;
         let journal = &mut instance.snapshot_state()?.journal;
-        journal.hold_appends(false);
+        journal.set_appends_held(false);
         journal.flush().map_err(SnapshotError::Stopped)?;
         Ok(instance)
     }
@@ -121,13 +121,13 @@ impl Instance {
                 (component.clone(), LifecycleEvent::Updated { at, from, to: version, state: Some(saved) })
             }
         };
-        live.hold_appends(true);
+        live.set_appends_held(true);
         let index = live.record(Entry::LifecycleEvent(event)).map_err(SnapshotError::Stopped)?;
         self.restart(&component, init, index, at, &decoded).await?;
         let Some(mut live) = self.snapshot_state()?.journal.live() else {
             return Err(SnapshotError::Stopped(StopReason::Port(PortError::Discarded)));
         };
-        live.hold_appends(false);
+        live.set_appends_held(false);
         live.flush().map_err(SnapshotError::Stopped)?;
         self.spent = false;
         Ok(())

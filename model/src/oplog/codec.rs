@@ -107,7 +107,7 @@ pub fn decode_row(bytes: &[u8]) -> Result<Row, DecodeError> {
 }
 
 /// The index of the first entry of a row of entries, without decoding or checking the row. `None` for other rows.
-pub fn first_entry(bytes: &[u8]) -> Option<OplogIndex> {
+pub fn first_entry_index(bytes: &[u8]) -> Option<OplogIndex> {
     let rest = bytes.strip_prefix(&[FORMAT_VERSION, ROW_ENTRIES])?;
     Reader::new(rest).varint().ok().map(OplogIndex)
 }

@@ -165,7 +165,7 @@ const NAMES_SHOWN_MAX: usize = 20;
 
 fn join_names<'a>(names: impl ExactSizeIterator<Item = &'a String>) -> String {
     let count = names.len();
-    let quoted = names.take(NAMES_SHOWN_MAX).map(|name| format!("\"{}\"", read::quoted(name)));
+    let quoted = names.take(NAMES_SHOWN_MAX).map(|name| format!("\"{}\"", read::escaped_excerpt(name)));
     let mut text = quoted.collect::<Vec<_>>().join(", ");
     if count > NAMES_SHOWN_MAX {
         text.push_str(", …");

@@ -5,8 +5,8 @@ use crate::identity::{Action, Decision, Directory};
 use golem_model::{ProjectAction, ProjectId};
 
 impl HostAuthorization for Directory {
-    fn permits(&self, caller: ProjectId, action: ProjectAction, target: ProjectId) -> bool {
+    fn is_authorized(&self, caller: ProjectId, action: ProjectAction, target: ProjectId) -> bool {
         let action = Action::ALL.into_iter().find(|candidate| candidate.grantable() == Some(action));
-        action.is_some_and(|action| self.decide_for_owner(caller, action, target) == Decision::Allowed)
+        action.is_some_and(|action| self.decide_host_call(caller, action, target) == Decision::Allowed)
     }
 }

@@ -6,14 +6,14 @@
 
 mod shared_access;
 
-use super::authorization::{PromiseAccess, PromiseUse};
+use super::authorization::{PromiseAccess, PromiseAccessRequest};
 use super::core::{Core, OnDurable};
 use super::ledger::{
     ActivationId, EncodedEntries, EncodedEvent, HostCallContext, LedgerEvent, PromiseOperation, StepError,
     StepOutcome,
 };
 use super::panics::StateGuard;
-use super::position::Position;
+use super::position::RowPosition;
 use super::projection::PromiseSlot;
 use super::promise_watches::PromiseWatch;
 use super::{ExecutorError, WorkerRange, WorkerView, ledger, listing};
@@ -113,8 +113,8 @@ impl ActivationAdapter {
             let Some((context, operation)) = work.take() else { return Err(PortError::Discarded) };
             // Without permission, the step gets no owner, so it records the answer for an unknown promise.
             let owner = located.filter(|owner| {
-                PromiseUse::between(&state, self.worker, access, *owner)
-                    .is_some_and(|promise_use| self.core.permits(promise_use))
+                PromiseAccessRequest::between(&state, self.worker, access, *owner)
+                    .is_some_and(|access_request| self.core.authorizes_promise_access(access_request))
             });
             let event =
                 LedgerEvent::Promise { owner, promise: promise.clone(), operation, context: Some(context) };
@@ -146,7 +146,7 @@ impl Oplog for ActivationAdapter {
     }
 
     async fn commit(&self) -> Result<(), PortError> {
-        let last = Position::of(self.generation, Seq(self.last.load(Ordering::Relaxed)));
+        let last = RowPosition::new(self.generation, Seq(self.last.load(Ordering::Relaxed)));
         self.core.wait_until_durable(last).await.map_err(port_error)
     }
 }
@@ -163,9 +163,9 @@ impl LogSink for ActivationAdapter {
         let durable = state.ledger.durable_seq();
         let (ring, is_first) = self.core.logs.add(self.worker, row, events);
         if durable >= row {
-            ring.show(durable);
+            ring.publish(durable);
         } else if is_first {
-            Core::when_durable(&mut state, row, OnDurable::Show(ring, row));
+            Core::when_durable(&mut state, row, OnDurable::PublishOutput(ring, row));
         }
     }
 }
@@ -311,18 +311,24 @@ impl Core {
                     continue;
                 }
                 located.and_then(|owner| {
-                    let promise_use = PromiseUse::between(&state, caller, PromiseAccess::Read, owner)?;
+                    let access_request =
+                        PromiseAccessRequest::between(&state, caller, PromiseAccess::Read, owner)?;
                     let slot = *state.ledger.projection(owner)?.promises.get(&promise.index.0)?;
-                    self.permits(promise_use).then_some((promise_use, owner, slot, state.last_position()))
+                    self.authorizes_promise_access(access_request).then_some((
+                        access_request,
+                        owner,
+                        slot,
+                        state.last_position(),
+                    ))
                 })
             };
             return match found {
                 None => Ok(PromiseState::Unknown),
                 Some((_, _, PromiseSlot::Pending, _)) => Ok(PromiseState::Pending),
-                Some((promise_use, owner, PromiseSlot::Completed(row), last)) => {
+                Some((access_request, owner, PromiseSlot::Completed(row), last)) => {
                     let data = self.read_promise_data(owner, last.with_seq(Seq(row))).await?;
                     // The permission may have been revoked during the read. The caller records this answer next.
-                    let readable = self.permits(promise_use);
+                    let readable = self.authorizes_promise_access(access_request);
                     Ok(if readable { PromiseState::Completed(data) } else { PromiseState::Unknown })
                 }
             };
@@ -332,9 +338,9 @@ impl Core {
     async fn read_promise_data(
         self: &Arc<Self>,
         owner: WorkerNum,
-        row: Position,
+        row: RowPosition,
     ) -> Result<Arc<[u8]>, ExecutorError> {
-        match self.durable_row(owner, row).await? {
+        match self.read_durable_row(owner, row).await? {
             Row::InboxEvent(InboxEvent::PromiseCompleted { data, .. }) => Ok(data.into()),
             Row::InboxEvent(_) | Row::Entries { .. } => Err(ExecutorError::Damaged {
                 details: format!("row {} of the log should complete a promise, and does not; restore the data folder from a backup", row.seq()).into(),

@@ -70,7 +70,7 @@ impl super::core::Core {
         let usage = |templates: &[TemplateId]| {
             templates.iter().fold(WorkerUsage::default(), |sum, template| WorkerUsage {
                 workers: sum.workers + state.ledger.counts.of(*template),
-                deleted_names: sum.deleted_names + state.ledger.deleted_names(*template),
+                deleted_names: sum.deleted_names + state.ledger.deleted_name_count(*template),
             })
         };
         Ok(self.admission.admit(template, &usage)?)

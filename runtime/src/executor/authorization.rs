@@ -15,7 +15,7 @@ pub trait HostAuthorization: Send + Sync {
     /// Whether the owner account of project `caller` may do `action` in project `target`.
     ///
     /// Called under the node's lock: an implementation must not wait and must not call the executor.
-    fn permits(&self, caller: ProjectId, action: ProjectAction, target: ProjectId) -> bool;
+    fn is_authorized(&self, caller: ProjectId, action: ProjectAction, target: ProjectId) -> bool;
 }
 
 /// How a host call uses a promise.
@@ -27,15 +27,16 @@ pub(crate) enum PromiseAccess {
     Delete,
 }
 
-/// The use of promises of one project by a worker of another one. [`Core::permits`] decides on it anew each time.
+/// A host call of a worker of one project on promises of another project.
+/// [`Core::authorizes_promise_access`] decides on it anew each time.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct PromiseUse {
+pub(crate) struct PromiseAccessRequest {
     caller: ProjectId,
     owner: ProjectId,
     access: PromiseAccess,
 }
 
-impl PromiseUse {
+impl PromiseAccessRequest {
     /// Names the projects of the two workers. `None` if one of them is not in memory.
     pub(crate) fn between(
         state: &State,
@@ -50,8 +51,8 @@ impl PromiseUse {
 
 impl Core {
     /// Whether the calling worker may use the promises of the owner now.
-    pub(crate) fn permits(&self, promise_use: PromiseUse) -> bool {
-        let PromiseUse { caller, owner, access } = promise_use;
+    pub(crate) fn authorizes_promise_access(&self, access_request: PromiseAccessRequest) -> bool {
+        let PromiseAccessRequest { caller, owner, access } = access_request;
         if caller == owner {
             return true;
         }
@@ -61,6 +62,6 @@ impl Core {
             // No REST request deletes a promise, so no granted action covers it.
             PromiseAccess::Delete => return false,
         };
-        self.authorization.permits(caller, action, owner)
+        self.authorization.is_authorized(caller, action, owner)
     }
 }

@@ -32,8 +32,8 @@ pub(crate) fn complete(on_durable: OnDurable, outcome: Result<(), ExecutorError>
         (OnDurable::Notify(tx), outcome) => drop(tx.send(outcome)),
         (OnDurable::Deliver(waiters, reply), Ok(())) => send_reply(waiters, reply),
         (OnDurable::Deliver(waiters, _), Err(error)) => send_reply(waiters, Err(error)),
-        (OnDurable::Show(ring, row), Ok(())) => ring.show(row),
-        (OnDurable::Show(ring, _), Err(_)) => ring.drop_waiting(),
+        (OnDurable::PublishOutput(ring, row), Ok(())) => ring.publish(row),
+        (OnDurable::PublishOutput(ring, _), Err(_)) => ring.drop_waiting(),
     }
 }
 
@@ -54,7 +54,7 @@ pub(super) async fn commit_until_failure(core: &Arc<Core>) -> Option<Failure> {
         let batch = match next_work(core).await {
             Work::Commit(draft) => draft.encode(),
             Work::Maintain if more_to_tidy => {
-                core.block(|| more_to_tidy = run_store_maintenance(core)).await;
+                core.block_in_place(|| more_to_tidy = run_store_maintenance(core)).await;
                 continue;
             }
             Work::Maintain => continue,
@@ -64,7 +64,7 @@ pub(super) async fn commit_until_failure(core: &Arc<Core>) -> Option<Failure> {
         more_to_tidy = true;
         let before = core.clock.elapsed();
         let mut result = Ok(());
-        core.block(|| result = core.store.commit(&batch)).await;
+        core.block_in_place(|| result = core.store.commit(&batch)).await;
         let took = core.clock.elapsed().saturating_sub(before);
         match result {
             Ok(()) => finish_commit(core, &batch, took),
@@ -171,7 +171,7 @@ pub(super) async fn recover_store(core: &Arc<Core>, failure: &Failure) -> bool {
         }
         core.clock.sleep_until(core.clock.elapsed() + RECOVER_EVERY).await;
         let mut reopened = None;
-        core.block(|| reopened = Some(reopen(core.store.as_ref()))).await;
+        core.block_in_place(|| reopened = Some(reopen(core.store.as_ref()))).await;
         match reopened.expect("the job has run") {
             Ok(ledger) => {
                 let mut state = core.lock();
@@ -180,7 +180,7 @@ pub(super) async fn recover_store(core: &Arc<Core>, failure: &Failure) -> bool {
                 core.run_actions(&mut state);
                 drop(state);
                 tracing::info!("the store can be used again");
-                core.spawn_wake_all();
+                core.spawn_wake_search();
                 return true;
             }
             Err(error) => {

@@ -13,7 +13,7 @@ use super::ledger::store_reads::StoreRead;
 use super::ledger::{Ledger, LedgerAction, LedgerEvent, StepError, StepOutcome};
 use super::logs::{LogRing, Logs};
 use super::panics::StateGuard;
-use super::position::Position;
+use super::position::RowPosition;
 use super::progress::AcceptanceQueue;
 use super::projection::WorkerProjection;
 use super::promise_watches::PromiseWatches;
@@ -121,7 +121,7 @@ pub(crate) enum OnDurable {
     Notify(oneshot::Sender<Result<(), ExecutorError>>),
     Deliver(Vec<Waiter>, Reply),
     /// Makes a worker's output before this row visible.
-    Show(Arc<LogRing>, Seq),
+    PublishOutput(Arc<LogRing>, Seq),
 }
 
 /// A worker that was found. Its projection stays in memory as long as this exists, unless the worker is deleted or all
@@ -135,8 +135,8 @@ pub(crate) struct LocatedWorker {
 
 impl LocatedWorker {
     /// Whether the ledger is still the one in which the worker was found.
-    pub(crate) fn is_current(&self, state: &State) -> bool {
-        state.ledger.is_current(&self.read)
+    pub(crate) fn is_read_valid(&self, state: &State) -> bool {
+        state.ledger.is_read_valid(&self.read)
     }
 }
 
@@ -163,15 +163,15 @@ pub(crate) struct FreeName {
     /// The last index of the deleted workers with this id, as far as the store knows.
     pub(crate) begins_after: OplogIndex,
     /// The row that deleted the last worker with this id, if the store does not have it yet.
-    pub(crate) deleted_at: Option<Position>,
+    pub(crate) deleted_at: Option<RowPosition>,
     read: StoreRead,
 }
 
 impl FreeName {
     /// Whether a worker may be created now, under the lock, if the ledger has none with this id. If not, all in-memory
     /// state was discarded since, so the id must be located again.
-    pub(crate) fn is_current(&self, state: &State) -> bool {
-        state.ledger.is_current(&self.read)
+    pub(crate) fn is_read_valid(&self, state: &State) -> bool {
+        state.ledger.is_read_valid(&self.read)
     }
 }
 
@@ -313,10 +313,10 @@ impl Core {
     }
 
     /// Runs `job`, which may block, on the thread of the committer.
-    pub(crate) async fn block(&self, job: impl FnOnce() + Send) {
+    pub(crate) async fn block_in_place(&self, job: impl FnOnce() + Send) {
         let mut job = Some(job);
         let mut once = || job.take().into_iter().for_each(|job| job());
-        self.spawner.block(&mut once).await;
+        self.spawner.block_in_place(&mut once).await;
     }
 
     /// Runs `job` on a thread that may block.
@@ -452,7 +452,7 @@ impl Core {
             Some(stored) => Some(self.decode_projection(stored).await?),
         };
         let mut state = self.lock();
-        Self::check_current(&state, &read)?;
+        Self::check_read_valid(&state, &read)?;
         if let Some(worker) = state.ledger.worker_num(id) {
             return Ok(LocatedName::Worker(LocatedWorker { worker, read }));
         }
@@ -480,9 +480,9 @@ impl Core {
     }
 
     /// Returns an error if all in-memory state was discarded since the read began.
-    pub(crate) fn check_current(state: &State, read: &StoreRead) -> Result<(), ExecutorError> {
+    pub(crate) fn check_read_valid(state: &State, read: &StoreRead) -> Result<(), ExecutorError> {
         Self::check_available(state)?;
-        if state.ledger.is_current(read) {
+        if state.ledger.is_read_valid(read) {
             return Ok(());
         }
         let reason = "a commit failed while the store was read; repeat the request".into();

@@ -6,7 +6,7 @@
 use super::core::{Core, OnDurable, PendingInvocation, State};
 use super::invoke::internal;
 use super::ledger::{LedgerEvent, StepOutcome};
-use super::position::Position;
+use super::position::RowPosition;
 use super::projection::WorkerProjection;
 use super::{Executor, ExecutorError, ExecutorMetrics, history, interrupt, worker_task};
 use crate::storage::ports::{Seq, WorkerNum};
@@ -40,11 +40,11 @@ impl Executor {
         };
         match outcome {
             Ok(()) => core.wait_until_durable(position).await,
-            Err(error) => Err(core.refuse(position, error).await),
+            Err(error) => Err(core.durable_error(position, error).await),
         }
     }
 
-    async fn last_failure(&self, last: Position) -> Result<Option<String>, ExecutorError> {
+    async fn last_failure(&self, last: RowPosition) -> Result<Option<String>, ExecutorError> {
         self.core.wait_until_durable(last).await?;
         self.core.read_store(move |store| history::last_failure(store, last.seq())).await
     }
@@ -148,7 +148,7 @@ impl Core {
                 .map_err(|error| ExecutorError::Unavailable { reason: error.to_string().into() })?,
         };
         let taken = taken.unwrap_or_else(|| PendingInvocation::from_log(key, Some(row)));
-        self.end_cancelled(state, worker, taken, &error)?;
+        self.cancel_pending(state, worker, taken, &error)?;
         let event = InboxEvent::Resumed { at: self.clock.now() };
         self.step(state, LedgerEvent::Inbox { worker, event }).map_err(|error| internal(&error))?;
         self.spawn_if_idle(state, worker);

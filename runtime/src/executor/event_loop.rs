@@ -55,7 +55,7 @@ pub(super) fn reject_invocation(
     let function = projection.event_loop.clone().unwrap_or_else(|| invocation.function.clone());
     let error = ExecutorError::EventLoopRuns { worker: projection.id.clone(), function };
     let Some(current) = state.slots.get_mut(&worker).and_then(|slot| slot.current.take()) else { return };
-    if let Err(error) = core.end_cancelled(state, worker, current, &error) {
+    if let Err(error) = core.cancel_pending(state, worker, current, &error) {
         tracing::error!(worker = %worker, %error, "cannot cancel an invocation that the event loop does not accept");
     }
 }

@@ -6,9 +6,9 @@
 mod pages;
 mod replay;
 
-pub(crate) use replay::{HistoryRange, open};
+pub(crate) use replay::{HistoryRange, open_history};
 
-use self::pages::scan;
+use self::pages::scan_pages;
 use super::projection::WorkerProjection;
 use crate::storage::ports::{LogRow, ROWS_BYTES, Seq, Store, StoreError, StoredProjection};
 use golem_model::Entry;
@@ -52,7 +52,7 @@ pub(crate) fn rebuild_projection(
     let mut projection: Option<WorkerProjection> = None;
     let mut effects = Vec::new();
     // The rows are linked backwards and folded forwards.
-    for page in scan(store, stored.applied, Seq(0), ROWS_BYTES, |_| Ok(()))? {
+    for page in scan_pages(store, stored.applied, Seq(0), ROWS_BYTES, |_| Ok(()))? {
         for stored_row in page.read(store)?.ok_or_else(|| missing_row(page.last))? {
             let (seq, row) = (stored_row.seq, decode(&stored_row)?);
             if projection.is_none()

@@ -100,7 +100,7 @@ impl Core {
         if !interrupted {
             // What no instance has yet stays in the queue of the interrupted worker. An instance appends what it has when
             // it stops.
-            self.accept_admitted(state, worker, Duration::MAX).map_err(|error| internal(&error))?;
+            self.append_acceptances(state, worker, Duration::MAX).map_err(|error| internal(&error))?;
             let event = InboxEvent::Interrupted { at: self.clock.now() };
             self.step(state, LedgerEvent::Inbox { worker, event }).map_err(|error| internal(&error))?;
             interrupt_guest(state, worker);

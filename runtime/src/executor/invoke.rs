@@ -2,8 +2,8 @@
 
 use super::core::{Core, LocatedWorker, OnDurable, PendingInvocation, Reply, State, WorkerSlot};
 use super::ledger::{EncodedEvent, KeyRecord, LedgerEvent, StepError};
-use super::position::Position;
-use super::progress::acceptance_due;
+use super::position::RowPosition;
+use super::progress::acceptance_deadline;
 use super::projection::{TerminalState, WorkerProjection};
 use super::settings::Deduplication;
 use super::{Executor, ExecutorError, ExecutorMetrics, event_loop};
@@ -97,7 +97,7 @@ impl Executor {
                 return Ok(KeyState::Pending);
             }
             let record = cached_key_record(&state, worker, key);
-            record.map(|record| record.outcome.map(|outcome| state.position(outcome)))
+            record.map(|record| record.outcome.map(|outcome| state.row_position(outcome)))
         };
         match known {
             Some(None) => return Ok(KeyState::Pending),
@@ -135,7 +135,7 @@ impl Executor {
                 Core::check_available(&state)?;
                 let store_checked = checked
                     .as_ref()
-                    .is_some_and(|checked| checked.worker == worker && checked.is_current(&state));
+                    .is_some_and(|checked| checked.worker == worker && checked.is_read_valid(&state));
                 let admission = core.admit_invocation_locked(
                     &mut state,
                     worker,
@@ -149,7 +149,7 @@ impl Executor {
             };
             let admission = match admission {
                 Ok(admission) => admission,
-                Err((error, position)) => return Err(core.refuse(position, error).await),
+                Err((error, position)) => return Err(core.durable_error(position, error).await),
             };
             let record = match admission {
                 AdmissionAttempt::Waiting(reply) => return Ok(AdmissionResult::Waiting(reply)),
@@ -190,8 +190,8 @@ impl Executor {
 /// The result of admission, for a new invocation or a repeated one.
 enum AdmissionResult {
     Waiting(oneshot::Receiver<Reply>),
-    Accepted(Position),
-    Outcome(WorkerNum, Position),
+    Accepted(RowPosition),
+    Outcome(WorkerNum, RowPosition),
 }
 
 impl Core {
@@ -241,7 +241,7 @@ impl Core {
             let event = InboxEvent::Resumed { at: self.clock.now() };
             self.step(state, LedgerEvent::Inbox { worker, event }).map_err(|error| internal(&error))?;
         }
-        let due = acceptance_due(self.clock.elapsed(), self.settings.progress);
+        let due = acceptance_deadline(self.clock.elapsed(), self.settings.progress);
         let mut pending = PendingInvocation::admitted(invocation.clone(), due);
         let admission = match accepted.take() {
             None => {
@@ -357,14 +357,14 @@ impl Core {
     async fn check_same_invocation(
         &self,
         worker: WorkerNum,
-        started: Position,
+        started: RowPosition,
         record: &KeyRecord,
         invocation: &Invocation,
     ) -> Result<(), ExecutorError> {
         let (function, digest) = if let Some(known) = &record.invocation {
             known.clone()
         } else {
-            let row = self.durable_row(worker, started).await?;
+            let row = self.read_durable_row(worker, started).await?;
             find_recorded_invocation(&row, &invocation.key).ok_or_else(|| ExecutorError::Damaged {
                 details: format!("row {} of the log should hold an invocation, and does not; restore the data folder from a backup", started.seq()).into(),
             })?
@@ -377,8 +377,8 @@ impl Core {
     }
 
     /// Reads the reply from the row with the outcome.
-    async fn recorded_reply(&self, worker: WorkerNum, outcome: Position) -> Reply {
-        let row = self.durable_row(worker, outcome).await?;
+    async fn recorded_reply(&self, worker: WorkerNum, outcome: RowPosition) -> Reply {
+        let row = self.read_durable_row(worker, outcome).await?;
         if let Row::InboxEvent(InboxEvent::Admin(AdminRequest::InvocationCancelled { at: _, key })) = row {
             return Err(ExecutorError::InvocationCancelled { key });
         }

@@ -492,7 +492,7 @@ impl Ledger {
         let NewWorker { entry, options, begins_after } = new;
         let worker = WorkerNum(self.worker_num_max + 1);
         let Entry::Created { id, .. } = &entry else { return Err(StepError::UnknownWorker) };
-        let first = self.deleted_names.unwritten_end(id).unwrap_or(begins_after).next();
+        let first = self.deleted_names.unwritten_oplog_end(id).unwrap_or(begins_after).next();
         let projection =
             WorkerProjection::from_created(worker, first, &entry).ok_or(StepError::UnknownWorker)?;
         if let Some(existing) = self.by_id.get(&projection.id) {

@@ -6,7 +6,7 @@ use super::invoke::internal;
 use super::ledger::{EncodedEvent, LedgerEvent, NewWorker, PromiseOperation, StepError, StepOutcome};
 use super::listing;
 use super::logs::LogSubscription;
-use super::position::Position;
+use super::position::RowPosition;
 use super::{Executor, ExecutorError, snapshot};
 use golem_model::limits::PROMISE_DATA_BYTES_MAX;
 use golem_model::oplog::InboxEvent;
@@ -64,7 +64,7 @@ struct EnsuredWorker {
     /// Whether this request created it.
     created: bool,
     /// Its last row.
-    position: Position,
+    position: RowPosition,
 }
 
 impl Executor {
@@ -103,7 +103,7 @@ impl Executor {
                 return Ok(EnsuredWorker { version, created: false, position });
             }
             let LocatedName::Free(free) = &located else { continue };
-            if !free.is_current(&state) {
+            if !free.is_read_valid(&state) {
                 continue;
             }
             core.admit_new_worker(&state, spec.id.template)?;
@@ -186,7 +186,7 @@ impl Executor {
                 context: None,
             };
             match core.step(&mut state, event) {
-                Ok(StepOutcome::Promise(completion, seq)) => break (completion, state.position(seq)),
+                Ok(StepOutcome::Promise(completion, seq)) => break (completion, state.row_position(seq)),
                 Ok(_) => return Err(internal(&StepError::UnknownWorker)),
                 Err(error) => return Err(internal(&error)),
             }
@@ -225,7 +225,7 @@ impl Executor {
                     let waiters: Vec<_> = pending.flat_map(|pending| pending.waiters).collect();
                     let reply = Err(ExecutorError::WorkerNotFound { worker: id.clone() });
                     Core::when_durable(&mut state, seq, OnDurable::Deliver(waiters, reply));
-                    let position = state.position(seq);
+                    let position = state.row_position(seq);
                     drop(state);
                     drop(idle);
                     core.logs.remove(worker);

@@ -7,7 +7,7 @@
 
 use super::core::{Core, State};
 use super::ledger::store_reads::StoreRead;
-use super::position::Position;
+use super::position::RowPosition;
 use super::projection::WorkerProjection;
 use super::{Executor, ExecutorError, WorkerView};
 use crate::storage::ports::{StoredProjection, WorkerNum};
@@ -68,10 +68,10 @@ impl Core {
         self: &Arc<Self>,
         range: WorkerRange,
         matches: impl Fn(&WorkerView) -> bool + Send,
-    ) -> Result<(WorkersPage, Position), ExecutorError> {
+    ) -> Result<(WorkersPage, RowPosition), ExecutorError> {
         let (found, end, read) = self.scan_range(&range).await?;
         let state = self.lock();
-        Self::check_current(&state, &read)?;
+        Self::check_read_valid(&state, &read)?;
         Ok((build_page(&state, found, end, range.count, &matches), state.last_position()))
     }
 
@@ -88,7 +88,7 @@ impl Core {
             let read = state.ledger.begin_store_read();
             let in_memory = state.ledger.list_named(template, &prefix, &after, SCANNED_MAX);
             for (_, worker) in &in_memory {
-                state.ledger.pin(*worker);
+                state.ledger.pin_projection(*worker);
             }
             (in_memory, state.ledger.removed_workers(), read)
         };

@@ -7,7 +7,7 @@ use super::adapters::ActivationAdapter;
 use super::core::{Core, ResidentInstance, ResidentPermit};
 use super::history::{self, HistoryRange};
 use super::ledger::{LedgerEvent, StepOutcome};
-use super::position::Position;
+use super::position::RowPosition;
 use super::projection::{RestorePoint, WorkerProjection};
 use super::{ExecutorError, ExecutorMetrics};
 use crate::storage::ports::{Seq, StoreError, WorkerNum};
@@ -47,7 +47,7 @@ pub(super) async fn load(
     worker: WorkerNum,
     generation: u64,
 ) -> Result<(ResidentInstance, ReplayEnd), LoadError> {
-    let (permit, interrupt_handle) = acquire_permit(core, worker, generation).await?;
+    let (permit, interrupt_handle) = acquire_permit_unless_interrupted(core, worker, generation).await?;
     let (id, version) = {
         let state = core.lock();
         let projection = state.ledger.projection(worker).filter(|_| state.generation == generation);
@@ -99,7 +99,7 @@ fn discarded() -> LoadError {
 /// Waits for permission to keep an instance in memory, and returns it with the handle that interrupts the instance. The
 /// slot has this handle since the task chose its work, so no interrupt in between is missed. An interrupt ends the
 /// wait. A worker that is interrupted already gets no instance.
-pub(super) async fn acquire_permit(
+pub(super) async fn acquire_permit_unless_interrupted(
     core: &Arc<Core>,
     worker: WorkerNum,
     generation: u64,
@@ -284,7 +284,7 @@ impl Loader<'_> {
         let range = HistoryRange { last: Seq(self.projection.last_row), first_row, before };
         let (store, spawner) = (self.core.store.clone(), self.core.spawner.clone());
         let page_bytes = self.core.settings.replay_page_bytes;
-        self.read_store(move |_, _| history::open(&store, &spawner, range, page_bytes)).await
+        self.read_store(move |_, _| history::open_history(&store, &spawner, range, page_bytes)).await
     }
 
     async fn read_store<T: Send + 'static>(
@@ -292,7 +292,10 @@ impl Loader<'_> {
         read: impl FnOnce(&dyn crate::storage::ports::Store, Seq) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, LoadError> {
         let last = Seq(self.projection.last_row);
-        self.core.wait_until_durable(Position::of(self.generation, last)).await.map_err(LoadError::Server)?;
+        self.core
+            .wait_until_durable(RowPosition::new(self.generation, last))
+            .await
+            .map_err(LoadError::Server)?;
         self.core.read_store(move |store| read(store, last)).await.map_err(LoadError::Server)
     }
 

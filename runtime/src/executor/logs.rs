@@ -122,7 +122,7 @@ struct RingState {
 }
 
 impl RingState {
-    fn show(&mut self, place: (OplogIndex, u64), event: LogEvent) {
+    fn publish(&mut self, place: (OplogIndex, u64), event: LogEvent) {
         // Numbers that no event has tell subscribers how many events were dropped.
         self.next_number += std::mem::take(&mut self.missed);
         if place.0 == self.shown.0 && place.1 <= self.shown.1 {
@@ -182,12 +182,12 @@ impl LogRing {
     }
 
     /// Makes the events visible that wait for rows up to `durable`.
-    pub(crate) fn show(&self, durable: Seq) {
+    pub(crate) fn publish(&self, durable: Seq) {
         let mut state = self.state.lock();
         while state.waiting.events.front().is_some_and(|((row, _), _)| *row <= durable)
             && let Some(((_, place), event)) = state.waiting.pop_oldest()
         {
-            state.show(place, event);
+            state.publish(place, event);
         }
         drop(state);
         self.changed.notify_waiters();

@@ -2,7 +2,7 @@
 //!
 //! Invariant: of the log, a read has one batch of rows ([`crate::storage::ports::ROWS_BYTES`]) and two decoded rows
 //! in memory: the one that it visits, and that of a queued invocation. What it keeps of an entry is small, see
-//! [`OplogSearch::show`].
+//! [`OplogSearch::filter_map`].
 
 use super::{Executor, ExecutorError, history};
 use crate::storage::ports::{LogRow, ROWS_BYTES, Seq, Store, StoreError};
@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 const PAGE_ROWS: usize = 500;
 
 /// What the result of a search keeps of an entry, and its size in bytes; `None` for an entry that is left out.
-pub type ShowEntry<T> = Box<dyn Fn(OplogIndex, &Entry) -> Option<(T, usize)> + Send>;
+pub type EntryFilterMap<T> = Box<dyn Fn(OplogIndex, &Entry) -> Option<(T, usize)> + Send>;
 
 /// A search in a worker's log.
 pub struct OplogSearch<T> {
@@ -25,10 +25,10 @@ pub struct OplogSearch<T> {
     pub count: usize,
     /// Bytes of what is kept of these entries. A page ends before it has more, but has at least one entry.
     pub bytes_max: usize,
-    /// Whether `show` may leave entries out. If not, only the `count` entries from `from` on are visited.
+    /// Whether `filter_map` may leave entries out. If not, only the `count` entries from `from` on are visited.
     pub is_filtered: bool,
     /// What the result keeps of an entry, and its size in bytes. `None` for an entry that is not in the result.
-    pub show: ShowEntry<T>,
+    pub filter_map: EntryFilterMap<T>,
 }
 
 impl<T> std::fmt::Debug for OplogSearch<T> {
@@ -40,7 +40,7 @@ impl<T> std::fmt::Debug for OplogSearch<T> {
 /// A page of a worker's log, ascending.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OplogPage<T> {
-    /// What [`OplogSearch::show`] returned for the entries.
+    /// What [`OplogSearch::filter_map`] returned for the entries.
     pub entries: Vec<T>,
     /// The index at which the next page begins, if there are more entries.
     pub next: Option<OplogIndex>,
@@ -126,7 +126,7 @@ fn build_page<T>(
         }
     }
     visit_back(store, last, search.from, to, &mut |index, entry| {
-        if let Some((shown, size)) = (search.show)(index, &entry) {
+        if let Some((shown, size)) = (search.filter_map)(index, &entry) {
             found.push_front((index, shown, size));
             bytes += size;
         }
@@ -177,7 +177,7 @@ fn visit_back(
 
 /// Whether the row has only entries after `to`. Such rows are not decoded.
 fn is_after(row: &LogRow, to: OplogIndex) -> bool {
-    codec::first_entry(&row.body).is_some_and(|first| first > to)
+    codec::first_entry_index(&row.body).is_some_and(|first| first > to)
 }
 
 /// Replaces the reference of a queued invocation by its function and parameters.
@@ -232,7 +232,7 @@ mod tests {
             count,
             bytes_max,
             is_filtered: wanted.is_some(),
-            show: Box::new(move |index, _| {
+            filter_map: Box::new(move |index, _| {
                 wanted.is_none_or(|wanted| wanted(index.0)).then_some((index.0, 10))
             }),
         };

@@ -72,7 +72,7 @@ pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
 }
 
 /// Runs `task`. If it panics, counts and logs that, and returns the message.
-pub(crate) async fn contain(
+pub(crate) async fn catch_panic(
     core: &Arc<Core>,
     name: &str,
     task: impl Future<Output = ()>,
@@ -81,25 +81,25 @@ pub(crate) async fn contain(
         Ok(()) => Ok(()),
         Err(panic) => {
             let text = panic_text(panic.as_ref());
-            note(core, name, &text);
+            report_panic(core, name, &text);
             Err(text)
         }
     }
 }
 
 /// Counts and logs a panic.
-pub(crate) fn note(core: &Arc<Core>, name: &str, text: &str) {
+pub(crate) fn report_panic(core: &Arc<Core>, name: &str, text: &str) {
     ExecutorMetrics::add(&core.metrics.panics, 1);
     tracing::error!(panic = text, "{name} panicked, which is a defect of the server; please report it");
 }
 
 /// Runs a background task until it returns, and starts it again if it panics.
-pub(crate) async fn supervise<F: Future<Output = ()>>(
+pub(crate) async fn restart_on_panic<F: Future<Output = ()>>(
     core: Arc<Core>,
     name: &'static str,
     task: impl Fn(Arc<Core>) -> F,
 ) {
-    while contain(&core, name, task(core.clone())).await.is_err() {
+    while catch_panic(&core, name, task(core.clone())).await.is_err() {
         tokio::select! {
             biased;
             () = core.stop.cancelled() => return,
@@ -135,7 +135,7 @@ pub(super) async fn run_committer(core: Arc<Core>) {
             Ok(Some(failure)) => Some(failure),
             Err(panic) => {
                 let text = panic_text(panic.as_ref());
-                note(core, "the committer", &text);
+                report_panic(core, "the committer", &text);
                 Some(Failure::Panic(text))
             }
         };

@@ -6,8 +6,8 @@
 //! durable already.
 //!
 //! Invariant: a row's number alone does not name a row. After a failed commit, the rows that are not in the store are
-//! gone, and other rows get their numbers. A [`Position`] therefore carries the generation of the state that assigned
-//! the number, and waiting for a position of an earlier generation is an error.
+//! gone, and other rows get their numbers. A [`RowPosition`] therefore carries the generation of the state that
+//! assigned the number, and waiting for a position of an earlier generation is an error.
 
 use super::core::{Core, OnDurable, State, StoreHealth};
 use super::history::corrupt_row;
@@ -19,14 +19,14 @@ use tokio::sync::oneshot;
 
 /// A row, and the generation of the state in which it has its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Position {
+pub(crate) struct RowPosition {
     generation: u64,
     seq: Seq,
 }
 
-impl Position {
+impl RowPosition {
     /// The position of a row in the state of `generation`.
-    pub(crate) fn of(generation: u64, seq: Seq) -> Self {
+    pub(crate) fn new(generation: u64, seq: Seq) -> Self {
         Self { generation, seq }
     }
 
@@ -42,27 +42,27 @@ impl Position {
 
 impl State {
     /// The position of a row that was read or appended under this lock.
-    pub(crate) fn position(&self, seq: Seq) -> Position {
-        Position { generation: self.generation, seq }
+    pub(crate) fn row_position(&self, seq: Seq) -> RowPosition {
+        RowPosition { generation: self.generation, seq }
     }
 
     /// The position of the last row in the log.
-    pub(crate) fn last_position(&self) -> Position {
-        self.position(self.ledger.last_seq())
+    pub(crate) fn last_position(&self) -> RowPosition {
+        self.row_position(self.ledger.last_seq())
     }
 
     /// The position of the worker's last row. If its projection is not in memory, the store may have the row already,
     /// and otherwise it is at or before the last position.
-    pub(crate) fn worker_position(&self, worker: WorkerNum) -> Position {
+    pub(crate) fn worker_position(&self, worker: WorkerNum) -> RowPosition {
         match self.ledger.projection(worker) {
-            Some(projection) => self.position(Seq(projection.last_row)),
+            Some(projection) => self.row_position(Seq(projection.last_row)),
             None => self.last_position(),
         }
     }
 
     /// The position of the row that deleted the worker with this id, if the store does not have it yet.
-    pub(crate) fn deletion_position(&self, id: &WorkerId) -> Option<Position> {
-        self.ledger.unwritten_deletion(id).map(|seq| self.position(seq))
+    pub(crate) fn deletion_position(&self, id: &WorkerId) -> Option<RowPosition> {
+        self.ledger.unwritten_deletion(id).map(|seq| self.row_position(seq))
     }
 }
 
@@ -85,7 +85,7 @@ impl Core {
     }
 
     /// Waits until the row at `position` is durable.
-    pub(crate) async fn wait_until_durable(&self, position: Position) -> Result<(), ExecutorError> {
+    pub(crate) async fn wait_until_durable(&self, position: RowPosition) -> Result<(), ExecutorError> {
         let rx = {
             let mut state = self.lock();
             Self::check_store_health(&state)?;
@@ -104,10 +104,10 @@ impl Core {
     }
 
     /// Waits until a row of `worker` is durable, and reads it.
-    pub(crate) async fn durable_row(
+    pub(crate) async fn read_durable_row(
         &self,
         worker: WorkerNum,
-        position: Position,
+        position: RowPosition,
     ) -> Result<Row, ExecutorError> {
         self.wait_until_durable(position).await?;
         let seq = position.seq;
@@ -130,12 +130,12 @@ impl Core {
         generation: u64,
     ) -> Result<(), ExecutorError> {
         let last = self.lock().worker_position(worker);
-        self.wait_until_durable(Position { generation, ..last }).await
+        self.wait_until_durable(RowPosition { generation, ..last }).await
     }
 
     /// Waits until the state that `error` describes is durable, and returns `error`: for example, that a worker has
     /// failed. If that commit fails, returns that error instead, because the state is then another one.
-    pub(crate) async fn refuse(&self, position: Position, error: ExecutorError) -> ExecutorError {
+    pub(crate) async fn durable_error(&self, position: RowPosition, error: ExecutorError) -> ExecutorError {
         self.wait_until_durable(position).await.err().unwrap_or(error)
     }
 

@@ -10,7 +10,7 @@
 
 use super::core::{Core, PendingInvocation, State};
 use super::ledger::LedgerEvent;
-use super::position::Position;
+use super::position::RowPosition;
 use super::projection::{PendingUpdate, StoredIdempotencyKey};
 use super::retry::jitter;
 use super::worker_task::{append_entries, record_failure};
@@ -76,7 +76,7 @@ impl Core {
         self: &Arc<Self>,
         state: &mut State,
         worker: WorkerNum,
-    ) -> Option<Position> {
+    ) -> Option<RowPosition> {
         let projection = state.ledger.projection(worker)?;
         let accepted = projection.queue.front().is_some_and(|(row, _)| *row <= self.began_after.0);
         let unfinished =

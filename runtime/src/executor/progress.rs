@@ -22,7 +22,7 @@ use std::time::Duration;
 const TICK_MS: u64 = 10;
 
 /// Returns the time at which the acceptance of an invocation must be in the log.
-pub(crate) fn acceptance_due(admitted: Duration, progress: Duration) -> Duration {
+pub(crate) fn acceptance_deadline(admitted: Duration, progress: Duration) -> Duration {
     let due = admitted.saturating_add(progress).as_millis();
     let due = u64::try_from(due).unwrap_or(u64::MAX);
     Duration::from_millis(due - due % TICK_MS)
@@ -99,7 +99,7 @@ impl State {
 }
 
 impl Core {
-    /// Takes the invocations whose acceptance is due. Their rows are appended by [`Core::accept_due`].
+    /// Takes the invocations whose acceptance is due. Their rows are appended by [`Core::append_due_acceptances`].
     pub(crate) fn take_due(&self, state: &mut State) -> Vec<DueAcceptance> {
         let now = self.clock.elapsed();
         let mut due = Vec::new();
@@ -118,7 +118,7 @@ impl Core {
 
     /// Appends these acceptances, unless the invocation has ended meanwhile, is accepted, or an instance has it. The rows
     /// are encoded without the lock.
-    pub(crate) fn accept_due(self: &Arc<Self>, due: Vec<DueAcceptance>) {
+    pub(crate) fn append_due_acceptances(self: &Arc<Self>, due: Vec<DueAcceptance>) {
         if due.is_empty() {
             return;
         }
@@ -150,7 +150,7 @@ impl Core {
     }
 
     /// Appends the acceptances of a worker's admitted invocations that are due at the elapsed time `due`.
-    pub(crate) fn accept_admitted(
+    pub(crate) fn append_acceptances(
         self: &Arc<Self>,
         state: &mut State,
         worker: WorkerNum,
@@ -179,7 +179,7 @@ impl Core {
 
     /// Takes back the current invocation after its instance has stopped. If the log does not have its beginning, it is
     /// begun again. Until then, its acceptance is appended when it is due.
-    pub(crate) fn take_back_current(self: &Arc<Self>, state: &mut State, worker: WorkerNum) {
+    pub(crate) fn reclaim_current(self: &Arc<Self>, state: &mut State, worker: WorkerNum) {
         let Some(projection) = state.ledger.projection(worker) else { return };
         let (begun, interrupted) = (projection.current.is_some(), projection.interrupted);
         let Some(current) = state.slots.get_mut(&worker).and_then(|slot| slot.current.as_mut()) else {
@@ -190,7 +190,7 @@ impl Core {
         }
         // An interrupted worker keeps what was admitted; otherwise the time may have come while the instance had it.
         let due = if interrupted { Duration::MAX } else { self.clock.elapsed() };
-        if let Err(error) = self.accept_admitted(state, worker, due) {
+        if let Err(error) = self.append_acceptances(state, worker, due) {
             tracing::error!(worker = %worker, %error, "cannot record the acceptance of an invocation that has not begun");
         }
     }
@@ -209,9 +209,9 @@ mod tests {
         for (admitted, progress, due) in
             [(1_000, 50, 1_050), (1_009, 50, 1_050), (1_010, 50, 1_060), (1_004, 1, 1_000)]
         {
-            assert_eq!(acceptance_due(ms(admitted), ms(progress)), ms(due), "{admitted} + {progress}");
+            assert_eq!(acceptance_deadline(ms(admitted), ms(progress)), ms(due), "{admitted} + {progress}");
         }
-        assert!(acceptance_due(Duration::MAX, ms(50)) > ms(1_000_000));
+        assert!(acceptance_deadline(Duration::MAX, ms(50)) > ms(1_000_000));
     }
 
     #[test]

@@ -63,7 +63,7 @@ impl Executor {
             let mut accepted_at = None;
             let mut function = function;
             if let Some(row) = row {
-                match self.core.durable_row(worker, position.with_seq(row)).await {
+                match self.core.read_durable_row(worker, position.with_seq(row)).await {
                     Ok(body) => {
                         if let Some((found, at)) = find_accepted(&body, &key) {
                             function = Some(found);
@@ -101,7 +101,7 @@ impl Executor {
             };
             let attempt = match attempt {
                 Ok(attempt) => attempt,
-                Err(error) => return Err(core.refuse(position, error).await),
+                Err(error) => return Err(core.durable_error(position, error).await),
             };
             let outcome = match attempt {
                 CancelAttempt::Recorded => return core.wait_until_durable(position).await,
@@ -120,7 +120,7 @@ impl Executor {
                     }
                 }
             };
-            return match core.durable_row(worker, position.with_seq(outcome)).await? {
+            return match core.read_durable_row(worker, position.with_seq(outcome)).await? {
                 Row::InboxEvent(InboxEvent::Admin(AdminRequest::InvocationCancelled { .. })) => Ok(()),
                 Row::InboxEvent(_) | Row::Entries { .. } => {
                     Err(ExecutorError::InvocationBegun { key: key.clone(), ended: true })
@@ -153,14 +153,14 @@ impl Core {
                 None => CancelAttempt::AskStore,
             });
         };
-        self.end_cancelled(state, worker, taken, &ExecutorError::InvocationCancelled { key: key.clone() })?;
+        self.cancel_pending(state, worker, taken, &ExecutorError::InvocationCancelled { key: key.clone() })?;
         Self::remove_slot_if_empty(state, worker);
         Ok(CancelAttempt::Recorded)
     }
 
     /// Ends an invocation that has not begun, and that is in no slot any more, as cancelled. Its callers get `error` once
     /// that is durable.
-    pub(crate) fn end_cancelled(
+    pub(crate) fn cancel_pending(
         self: &Arc<Self>,
         state: &mut State,
         worker: WorkerNum,
@@ -209,7 +209,7 @@ impl Core {
     ///
     /// An accepted invocation stays: a request with its key can still ask for it. Without a key, only the caller that gets
     /// the error knows of it, and must not find later that it ran, so it ends as cancelled.
-    pub(crate) fn refuse_pending(
+    pub(crate) fn refuse_callers(
         self: &Arc<Self>,
         state: &mut State,
         worker: WorkerNum,
@@ -219,7 +219,7 @@ impl Core {
         let waited = pending.waiters.iter().any(|waiter| !waiter.is_closed());
         let anonymous = pending.key.starts_with(' ');
         if waited && anonymous && pending.accepted_row.is_some() {
-            if let Err(refused) = self.end_cancelled(state, worker, pending, error) {
+            if let Err(refused) = self.cancel_pending(state, worker, pending, error) {
                 tracing::error!(worker = %worker, error = %refused, "cannot cancel an invocation whose caller got an error");
             }
             return None;

@@ -105,7 +105,7 @@ pub(crate) async fn run(core: Arc<Core>) {
             let acceptance = state.acceptances.next_due().map(|due| due.saturating_sub(elapsed));
             (timer.into_iter().chain(acceptance).min(), elapsed, due)
         };
-        core.accept_due(due);
+        core.append_due_acceptances(due);
         match wait {
             None => tokio::select! {
                 biased;

@@ -5,7 +5,7 @@
 //! removes it.
 
 use super::core::{Core, ResidentInstance};
-use super::position::Position;
+use super::position::RowPosition;
 use super::worker_task::append_entries;
 use super::{ExecutorError, ExecutorMetrics};
 use crate::storage::ports::{StoreError, WorkerNum};
@@ -120,7 +120,7 @@ pub(super) fn remove_unused_images(core: &Arc<Core>, worker: WorkerNum, before: 
 }
 
 /// Removes images once the row at `position` is durable.
-pub(super) fn remove_images_when_durable(core: &Arc<Core>, position: Position, unused: Vec<[u8; 32]>) {
+pub(super) fn remove_images_when_durable(core: &Arc<Core>, position: RowPosition, unused: Vec<[u8; 32]>) {
     if unused.is_empty() {
         return;
     }
@@ -166,7 +166,7 @@ async fn sweep_image(core: &Arc<Core>, hash: [u8; 32]) -> Result<(), ExecutorErr
     // The owner is in the first bytes. The rest is read only if the image seems to be unused: the first bytes alone cannot
     // be checked against the hash.
     let snapshots = core.snapshots.clone();
-    let head = read_image(core, move || snapshots.head(hash, IMAGE_HEAD_BYTES)).await?;
+    let head = read_image(core, move || snapshots.read_prefix(hash, IMAGE_HEAD_BYTES)).await?;
     // An image that cannot be decoded is left for an operator.
     let Some(owner) = head.as_deref().and_then(image_owner) else { return Ok(()) };
     // `try_write`, because a queued writer would block tasks that take snapshots meanwhile. An image that is skipped

@@ -9,7 +9,7 @@ use super::history;
 use super::ledger::{Ledger, StepError, WorkerCounts};
 use super::projection::WorkerProjection;
 use super::scheduler::{TimerEvent, TimerId, TimerReason};
-use super::wakes::{self, Wake};
+use super::wakes::{self, WakeCondition};
 use super::{Executor, ExecutorParts};
 use super::{committer, panics, scheduler, snapshot};
 use crate::spawner;
@@ -38,11 +38,11 @@ impl Executor {
         core.spawner
             .spawn_thread("committer", Box::pin(committer))
             .map_err(|source| StartError::Thread { name: "committer", source })?;
-        core.spawn(panics::supervise(core.clone(), "the scheduler", scheduler::run));
-        core.spawn(panics::supervise(core.clone(), "the eviction of idle instances", evict_idle));
-        core.spawn(panics::supervise(core.clone(), "the sweep of images", snapshot::sweep_images));
-        core.spawn(panics::supervise(core.clone(), "the queue of workers to wake", wakes::run));
-        core.spawn_wake_all();
+        core.spawn(panics::restart_on_panic(core.clone(), "the scheduler", scheduler::run));
+        core.spawn(panics::restart_on_panic(core.clone(), "the eviction of idle instances", evict_idle));
+        core.spawn(panics::restart_on_panic(core.clone(), "the sweep of images", snapshot::sweep_images));
+        core.spawn(panics::restart_on_panic(core.clone(), "the queue of workers to wake", wakes::run));
+        core.spawn_wake_search();
         Ok(Self { core })
     }
 
@@ -52,7 +52,7 @@ impl Executor {
     }
 
     /// Returns when another process has taken the data. This process can then never write again.
-    pub async fn fenced(&self) {
+    pub async fn wait_until_fenced(&self) {
         self.core.fenced.cancelled().await;
     }
 
@@ -110,7 +110,7 @@ pub(crate) fn rebuild_ledger(store: &dyn Store, position: StorePosition) -> Resu
         }
     }
     load_callers(store, &mut ledger)?;
-    ledger.count_deleted_names(store)?;
+    ledger.recount_deleted_names(store)?;
     Ok(ledger)
 }
 
@@ -169,12 +169,12 @@ fn is_deleted_later(store: &dyn Store, worker: WorkerNum, from: Seq) -> Result<b
 
 /// Queues every worker that has something to do, and schedules the workers that wait for a time. Tries again while the
 /// store cannot be read, until all in-memory state is discarded: the recovery begins another search.
-pub(crate) async fn wake_all(core: &Arc<Core>, generation: u64) {
+pub(crate) async fn run_wake_search(core: &Arc<Core>, generation: u64) {
     // Workers whose projections were loaded by folding the end of the log.
     {
         let mut state = core.lock();
         for worker in state.ledger.workers_to_wake() {
-            core.wake_later(&mut state, worker, Wake::IfReady);
+            core.wake_later(&mut state, worker, WakeCondition::IfReady);
         }
     }
     let mut after = WorkerNum(0);
@@ -215,7 +215,7 @@ async fn wake_page(
         // A request may have loaded the projection since the start, and may have changed it.
         let is_loaded = state.ledger.projection(stored.worker).is_some();
         if stored.active || is_loaded {
-            core.wake_later(&mut state, stored.worker, Wake::IfReady);
+            core.wake_later(&mut state, stored.worker, WakeCondition::IfReady);
         }
         if let Some(at) = stored.wake_at.filter(|_| !is_loaded) {
             // Its projection stays in the store until then, so a sleeping worker costs only a timer. A worker that has

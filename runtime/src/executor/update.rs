@@ -99,7 +99,7 @@ impl Executor {
         };
         match outcome {
             Ok(()) => core.wait_until_durable(position).await,
-            Err(error) => Err(core.refuse(position, error).await),
+            Err(error) => Err(core.durable_error(position, error).await),
         }
     }
 
@@ -262,10 +262,11 @@ async fn rehearse(
     if projection.only_creation_entries().is_some() {
         return Ok(UpdateAttempt::Done);
     }
-    let (_permit, interrupt_handle) = match load::acquire_permit(core, worker, generation).await {
-        Ok(acquired) => acquired,
-        Err(error) => return load_error_outcome(error),
-    };
+    let (_permit, interrupt_handle) =
+        match load::acquire_permit_unless_interrupted(core, worker, generation).await {
+            Ok(acquired) => acquired,
+            Err(error) => return load_error_outcome(error),
+        };
     let component = match load::load_component(core, &projection.id, to).await {
         Ok(component) => component,
         Err(error) => return load_error_outcome(error),

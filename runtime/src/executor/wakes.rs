@@ -30,18 +30,18 @@ const RETRY_MIN: Duration = Duration::from_millis(500);
 /// Maximum delay between two attempts.
 const RETRY_MAX: Duration = Duration::from_secs(30);
 
-/// What a wake-up does.
+/// The condition under which a wake-up lets the worker continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Wake {
-    /// Lets the worker continue if it can run, or if a promise that it waits for was completed.
+pub(crate) enum WakeCondition {
+    /// The worker can run, or a promise that it waits for was completed.
     IfReady,
-    /// Lets the worker continue, whatever it waits for.
+    /// None: the worker continues, whatever it waits for.
     Always,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct QueuedWake {
-    wake: Wake,
+    condition: WakeCondition,
     /// The elapsed time of the next attempt.
     at: Duration,
     attempts: u32,
@@ -58,14 +58,14 @@ pub(crate) struct WakeQueue {
 
 impl WakeQueue {
     /// Adds a worker. One that is in the queue keeps its time.
-    pub(crate) fn push(&mut self, worker: WorkerNum, wake: Wake, now: Duration) {
-        let queued = self.by_worker.entry(worker).or_insert(QueuedWake { wake, at: now, attempts: 0 });
-        queued.wake = queued.wake.max(wake);
+    pub(crate) fn push(&mut self, worker: WorkerNum, condition: WakeCondition, now: Duration) {
+        let queued = self.by_worker.entry(worker).or_insert(QueuedWake { condition, at: now, attempts: 0 });
+        queued.condition = queued.condition.max(condition);
         self.by_time.insert((queued.at, worker));
     }
 
     /// Begins an attempt for up to `count` workers, and reserves the time of the next attempt.
-    fn begin(&mut self, now: Duration, count: usize) -> Vec<(WorkerNum, Wake)> {
+    fn begin(&mut self, now: Duration, count: usize) -> Vec<(WorkerNum, WakeCondition)> {
         let due = self.by_time.iter().take_while(|(at, _)| *at <= now).take(count);
         let due: Vec<(Duration, WorkerNum)> = due.copied().collect();
         due.into_iter()
@@ -75,17 +75,17 @@ impl WakeQueue {
                 queued.at = now + delay(queued.attempts);
                 queued.attempts += 1;
                 self.by_time.insert((queued.at, worker));
-                Some((worker, queued.wake))
+                Some((worker, queued.condition))
             })
             .collect()
     }
 
     /// The worker was woken, or has nothing to do. Returns the wake-up that was queued last, which may be a stronger one
     /// than the attempt began with.
-    fn finish(&mut self, worker: WorkerNum) -> Option<Wake> {
+    fn finish(&mut self, worker: WorkerNum) -> Option<WakeCondition> {
         let queued = self.by_worker.remove(&worker)?;
         self.by_time.remove(&(queued.at, worker));
-        Some(queued.wake)
+        Some(queued.condition)
     }
 
     fn next_due(&self) -> Option<Duration> {
@@ -143,7 +143,7 @@ async fn wake_batch(core: &Arc<Core>, permits: Vec<OwnedSemaphorePermit>) {
         let batch = state.wakes.begin(core.clock.elapsed(), permits.len());
         let mut to_read = Vec::new();
         for (worker, _) in &batch {
-            state.ledger.pin(*worker);
+            state.ledger.pin_projection(*worker);
             if state.ledger.projection(*worker).is_none() {
                 to_read.push(*worker);
             }
@@ -151,10 +151,10 @@ async fn wake_batch(core: &Arc<Core>, permits: Vec<OwnedSemaphorePermit>) {
         (batch, to_read, read)
     };
     let mut failed = core.load_projections(to_read, &read).await;
-    for ((worker, wake), permit) in batch.into_iter().zip(permits) {
+    for ((worker, condition), permit) in batch.into_iter().zip(permits) {
         let woken = match failed.remove(&worker) {
             Some(error) => Err(error),
-            None => core.wake_loaded(worker, wake, permit).await,
+            None => core.wake_loaded(worker, condition, permit).await,
         };
         if let Err(error) = woken {
             tracing::warn!(worker = %worker, %error, "cannot wake a worker; it is tried again");
@@ -178,13 +178,13 @@ impl Core {
             Self::slot(state, worker).woken = true;
             self.spawn_if_idle(state, worker);
         } else if !state.ledger.is_removed(worker) {
-            self.wake_later(state, worker, Wake::Always);
+            self.wake_later(state, worker, WakeCondition::Always);
         }
     }
 
     /// Adds the worker to the queue of workers to wake.
-    pub(crate) fn wake_later(&self, state: &mut State, worker: WorkerNum, wake: Wake) {
-        state.wakes.push(worker, wake, self.clock.elapsed());
+    pub(crate) fn wake_later(&self, state: &mut State, worker: WorkerNum, condition: WakeCondition) {
+        state.wakes.push(worker, condition, self.clock.elapsed());
         self.wakes_changed.notify_one();
     }
 
@@ -227,7 +227,7 @@ impl Core {
     ) -> Result<(), ExecutorError> {
         let projection = self.decode_projection(stored).await?;
         let mut state = self.lock();
-        Self::check_current(&state, read)?;
+        Self::check_read_valid(&state, read)?;
         state.ledger.load(projection);
         self.run_actions(&mut state);
         Ok(())
@@ -238,13 +238,13 @@ impl Core {
     async fn wake_loaded(
         self: &Arc<Self>,
         worker: WorkerNum,
-        wake: Wake,
+        condition: WakeCondition,
         permit: OwnedSemaphorePermit,
     ) -> Result<(), ExecutorError> {
         let awaited = {
             let state = self.lock();
             state.ledger.projection(worker).map(|projection| {
-                (wake == Wake::IfReady && !projection.is_runnable())
+                (condition == WakeCondition::IfReady && !projection.is_runnable())
                     .then(|| projection.foreign_awaited_promises())
             })
         };
@@ -256,7 +256,7 @@ impl Core {
         };
         let mut state = self.lock();
         // A timer may have elapsed since the attempt began.
-        let wakes = state.wakes.finish(worker) == Some(Wake::Always) || wakes;
+        let wakes = state.wakes.finish(worker) == Some(WakeCondition::Always) || wakes;
         if !wakes || state.ledger.projection(worker).is_none() {
             return Ok(());
         }
@@ -284,20 +284,20 @@ impl Core {
     }
 
     /// Searches the store for workers that have something to do, in the background, until it has read all of them.
-    pub(crate) fn spawn_wake_all(self: &Arc<Self>) {
+    pub(crate) fn spawn_wake_search(self: &Arc<Self>) {
         let generation = {
             let mut state = self.lock();
             state.wakes.is_searching = true;
             state.generation
         };
         let search = move |core: Arc<Self>| async move {
-            super::startup::wake_all(&core, generation).await;
+            super::startup::run_wake_search(&core, generation).await;
             let mut state = core.lock();
             if state.generation == generation {
                 state.wakes.is_searching = false;
             }
         };
-        self.spawn(panics::supervise(
+        self.spawn(panics::restart_on_panic(
             self.clone(),
             "the search for workers that have something to do",
             search,
@@ -317,20 +317,20 @@ mod tests {
     fn a_worker_is_tried_again_until_it_is_woken() {
         let mut queue = WakeQueue::default();
         let (a, b) = (WorkerNum(1), WorkerNum(2));
-        queue.push(a, Wake::IfReady, ms(0));
-        queue.push(b, Wake::Always, ms(10));
-        assert_eq!(queue.begin(ms(0), 10), [(a, Wake::IfReady)]);
+        queue.push(a, WakeCondition::IfReady, ms(0));
+        queue.push(b, WakeCondition::Always, ms(10));
+        assert_eq!(queue.begin(ms(0), 10), [(a, WakeCondition::IfReady)]);
         assert_eq!(queue.begin(ms(0), 10), [], "its attempt is under way");
-        queue.push(a, Wake::Always, ms(1));
+        queue.push(a, WakeCondition::Always, ms(1));
         assert_eq!(queue.next_due(), Some(ms(10)), "a worker in the queue keeps its time");
-        assert_eq!(queue.begin(ms(600), 10), [(b, Wake::Always), (a, Wake::Always)]);
-        assert_eq!(queue.finish(b), Some(Wake::Always));
+        assert_eq!(queue.begin(ms(600), 10), [(b, WakeCondition::Always), (a, WakeCondition::Always)]);
+        assert_eq!(queue.finish(b), Some(WakeCondition::Always));
         assert_eq!(queue.finish(b), None);
         assert_eq!(queue.next_due(), Some(ms(600 + 1_000)));
         queue.finish(a);
         assert_eq!(queue.next_due(), None);
-        queue.push(a, Wake::IfReady, ms(700));
-        assert_eq!(queue.begin(ms(700), 1), [(a, Wake::IfReady)]);
+        queue.push(a, WakeCondition::IfReady, ms(700));
+        assert_eq!(queue.begin(ms(700), 1), [(a, WakeCondition::IfReady)]);
     }
 
     #[test]

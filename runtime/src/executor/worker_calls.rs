@@ -9,10 +9,10 @@ use super::adapters::{ActivationAdapter, port_error, step_port_error};
 use super::core::{Core, LocatedName, PendingInvocation, State};
 use super::ledger::call_delivery::{CallRequest, CallTarget, CancelRequest};
 use super::ledger::{LedgerEvent, NewWorker, StepOutcome};
-use super::position::Position;
+use super::position::RowPosition;
 use super::projection::TerminalState;
 use super::scheduler::{TimerEvent, TimerId, TimerReason};
-use super::wakes::Wake;
+use super::wakes::WakeCondition;
 use crate::storage::ports::{Seq, WorkerNum};
 use async_trait::async_trait;
 use golem_host::ports::{AnswerState, Calls, OutgoingCall, PortError};
@@ -78,7 +78,7 @@ impl ActivationAdapter {
                 (Some(error), ..) => CallTarget::Refused(error),
                 (None, LocatedName::Worker(located), _) => CallTarget::Existing(located.worker),
                 (None, LocatedName::Free(free), Some((project, version))) => {
-                    if !free.is_current(&state) {
+                    if !free.is_read_valid(&state) {
                         continue;
                     }
                     match core.admit_new_worker(&state, outgoing.target.template) {
@@ -224,7 +224,7 @@ impl Calls for ActivationAdapter {
             None => Ok(AnswerState::Unknown),
             Some(None) => Ok(AnswerState::Pending),
             Some(Some(row)) => {
-                let row = Position::of(self.generation, Seq(row));
+                let row = RowPosition::new(self.generation, Seq(row));
                 self.core.read_answer(self.worker, row).await.map(AnswerState::Answered).map_err(port_error)
             }
         }
@@ -291,9 +291,9 @@ impl Core {
     async fn read_answer(
         self: &Arc<Self>,
         worker: WorkerNum,
-        row: Position,
+        row: RowPosition,
     ) -> Result<Arc<[u8]>, ExecutorError> {
-        match self.durable_row(worker, row).await? {
+        match self.read_durable_row(worker, row).await? {
             Row::InboxEvent(InboxEvent::Call(CallEvent::Answered { answer, .. })) => Ok(answer.into()),
             Row::InboxEvent(_) | Row::Entries { .. } => Err(ExecutorError::Damaged {
                 details: format!("row {} of the log should answer a call, and does not; restore the data folder from a backup", row.seq()).into(),
@@ -350,7 +350,7 @@ impl Core {
         let Some(projection) = state.ledger.projection(worker) else {
             if !state.ledger.is_removed(worker) {
                 // When its projection is in memory, its timer is set again and comes back here.
-                self.wake_later(state, worker, Wake::IfReady);
+                self.wake_later(state, worker, WakeCondition::IfReady);
             }
             return;
         };

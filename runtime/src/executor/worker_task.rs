@@ -11,11 +11,11 @@
 //! everything that matters is in the log.
 
 use super::core::{Core, OnDurable, PendingInvocation, ResidentInstance, State, StoreHealth};
-use super::idle_rounds::{IDLE_ROUNDS_MAX, IdleRounds};
 use super::ledger::{EncodedEntries, LedgerEvent, StepOutcome};
+use super::livelock::{LivelockDetector, ROUNDS_WITHOUT_EFFECT_MAX};
 use super::load::{self, LoadError};
 use super::panics;
-use super::position::Position;
+use super::position::RowPosition;
 use super::process_ends::Readiness;
 use super::projection::{TerminalState, WorkerProjection};
 use super::retry::jitter;
@@ -23,7 +23,7 @@ use super::scheduler::{TimerEvent, TimerId, TimerReason};
 use super::{ExecutorError, ExecutorMetrics, discard, event_loop, snapshot, update};
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_host::ports::PortError;
-use golem_host::{Acceptance, Outcome, ReplayEnd, StopReason};
+use golem_host::{AcceptanceRecord, Outcome, ReplayEnd, StopReason};
 use golem_model::oplog::codec::Row;
 use golem_model::oplog::{FailureCause, InboxEvent, RevertReason};
 use golem_model::promise::PromiseState;
@@ -72,7 +72,7 @@ enum Flow {
 
 /// Returns `result`, or a divergence if the task repeats work without an end.
 fn check_effect(
-    idle: &mut IdleRounds,
+    livelock: &mut LivelockDetector,
     projection: Option<&WorkerProjection>,
     result: WorkResult,
 ) -> WorkResult {
@@ -81,21 +81,21 @@ fn check_effect(
         result,
         WorkResult::Nothing | WorkResult::Outcome(Outcome::Stopped(StopReason::Port(PortError::Discarded)))
     );
-    if !idle.repeats(projection.last_row, !without_effect) {
+    if !livelock.observe_round(projection.last_row, !without_effect) {
         return result;
     }
     let status = projection.status();
     WorkResult::Outcome(Outcome::Stopped(StopReason::Diverged {
         index: projection.oplog_end,
         recorded: format!("a worker that is {status} and has something to do, according to its projection"),
-        requested: format!("nothing to do, in {IDLE_ROUNDS_MAX} rounds of its task"),
+        requested: format!("nothing to do, in {ROUNDS_WITHOUT_EFFECT_MAX} rounds of its task"),
     }))
 }
 
 /// The task of one worker. If it panics, the worker is free for another task, and no caller waits without an end.
 pub(crate) async fn run_contained(core: Arc<Core>, worker: WorkerNum, generation: u64) {
     let task = Box::pin(run(core.clone(), worker, generation));
-    let Err(panic) = panics::contain(&core, "the task of a worker", task).await else {
+    let Err(panic) = panics::catch_panic(&core, "the task of a worker", task).await else {
         return;
     };
     let mut state = core.lock();
@@ -103,7 +103,7 @@ pub(crate) async fn run_contained(core: Arc<Core>, worker: WorkerNum, generation
     if state.generation != generation {
         return;
     }
-    core.take_back_current(&mut state, worker);
+    core.reclaim_current(&mut state, worker);
     let details = format!("the server failed while it ran the worker: {panic}");
     let begun = state.ledger.projection(worker).is_some_and(|projection| projection.current.is_some());
     if begun {
@@ -125,7 +125,7 @@ async fn run(core: Arc<Core>, worker: WorkerNum, generation: u64) {
     let mut resident: Option<ResidentInstance> = None;
     let mut result = WorkResult::Nothing;
     let mut has_run = false;
-    let mut idle = IdleRounds::default();
+    let mut livelock = LivelockDetector::default();
     loop {
         let parked = match &result {
             WorkResult::Outcome(Outcome::Stopped(StopReason::Suspended(parked))) => parked.promises.clone(),
@@ -152,7 +152,7 @@ async fn run(core: Arc<Core>, worker: WorkerNum, generation: u64) {
             let mut state = core.lock();
             if state.generation == generation {
                 let done = std::mem::replace(&mut result, WorkResult::Nothing);
-                let done = check_effect(&mut idle, state.ledger.projection(worker), done);
+                let done = check_effect(&mut livelock, state.ledger.projection(worker), done);
                 let done = match done {
                     WorkResult::Outcome(outcome) if has_run => {
                         WorkResult::Outcome(discard::unless_discarded(&state, worker, outcome))
@@ -338,7 +338,7 @@ fn reply_terminal_to_all(core: &Arc<Core>, state: &mut State, worker: WorkerNum,
     let current = slot.current.take();
     for pending in current.into_iter().chain(std::mem::take(&mut slot.pending)) {
         // What stays accepted stays in the projection's queue.
-        drop(core.refuse_pending(state, worker, pending, &error));
+        drop(core.refuse_callers(state, worker, pending, &error));
     }
 }
 
@@ -387,7 +387,7 @@ async fn begin_invocation(
         // The slot keeps the invocation, in case it begins again. The copy is made without the lock.
         (Some(invocation), _) => Arc::unwrap_or_clone(invocation),
         (None, Some(accepted_row)) => {
-            match read_queued_invocation(core, worker, Position::of(generation, accepted_row)).await {
+            match read_queued_invocation(core, worker, RowPosition::new(generation, accepted_row)).await {
                 Ok(invocation) => invocation,
                 Err(error) => return WorkResult::ServerError(error),
             }
@@ -434,20 +434,20 @@ async fn begin_invocation(
 
 /// From now on the instance records the invocation. The row of its acceptance may have been appended since the work was
 /// chosen, so it is read here.
-fn hand_over(current: &mut PendingInvocation) -> Acceptance {
+fn hand_over(current: &mut PendingInvocation) -> AcceptanceRecord {
     if let Some(row) = current.accepted_row {
-        return Acceptance::Recorded { row: row.0 };
+        return AcceptanceRecord::InboxRow { row: row.0 };
     }
     current.is_handed_over = true;
-    Acceptance::Due(current.accept_by)
+    AcceptanceRecord::StartEntry(current.accept_by)
 }
 
 async fn read_queued_invocation(
     core: &Arc<Core>,
     worker: WorkerNum,
-    accepted_row: Position,
+    accepted_row: RowPosition,
 ) -> Result<Invocation, ExecutorError> {
-    match core.durable_row(worker, accepted_row).await? {
+    match core.read_durable_row(worker, accepted_row).await? {
         Row::InboxEvent(event) => event.into_invocation(),
         Row::Entries { .. } => None,
     }
@@ -491,7 +491,7 @@ fn settle_work(core: &Arc<Core>, state: &mut State, worker: WorkerNum, result: W
             Flow::Continue
         }
         WorkResult::Outcome(Outcome::Stopped(stop)) => {
-            core.take_back_current(state, worker);
+            core.reclaim_current(state, worker);
             settle_stop(core, state, worker, stop)
         }
         WorkResult::EventLoopConflict(invocation) => {
@@ -676,7 +676,7 @@ fn abandon_work(core: &Arc<Core>, state: &mut State, worker: WorkerNum, error: &
     }
     let kept: Vec<_> = refused
         .into_iter()
-        .filter_map(|pending| core.refuse_pending(state, worker, pending, error))
+        .filter_map(|pending| core.refuse_callers(state, worker, pending, error))
         .collect();
     if let Some(slot) = state.slots.get_mut(&worker) {
         slot.pending = kept.into();

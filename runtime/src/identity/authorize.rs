@@ -383,7 +383,7 @@ impl super::Directory {
 
     /// Decides whether a worker of project `caller` may do `action` in project `target`. A worker has no token: its
     /// principal is the owner account of its project.
-    pub fn decide_for_owner(&self, caller: ProjectId, action: Action, target: ProjectId) -> Decision {
+    pub fn decide_host_call(&self, caller: ProjectId, action: Action, target: ProjectId) -> Decision {
         let state = self.state();
         let (Some(caller), Some(target)) = (state.project(caller), state.project(target)) else {
             return Decision::Hidden;

@@ -42,14 +42,15 @@ pub(super) async fn read(
     let words: Vec<String> =
         query.query.unwrap_or_default().split_whitespace().map(str::to_lowercase).collect();
     let is_filtered = !words.is_empty();
-    let show = move |index, entry: &Entry| {
+    let filter_map = move |index, entry: &Entry| {
         // The search holds the permit, because it continues to its end after the caller has disconnected.
         let _permit = &permit;
         let shown = show_entry(&template, index, entry);
         (words.is_empty() || shown.contains(&words)).then(|| shown.in_page())
     };
     let from = OplogIndex(query.from.unwrap_or(1).max(1));
-    let search = OplogSearch { from, count, bytes_max: PAGE_BYTES_MAX, is_filtered, show: Box::new(show) };
+    let search =
+        OplogSearch { from, count, bytes_max: PAGE_BYTES_MAX, is_filtered, filter_map: Box::new(filter_map) };
     let page = services.executor.oplog(&worker, search).await?;
     Ok(Json(api::OplogPage { entries: page.entries, next: page.next.map(|index| index.0), end: page.end.0 }))
 }

@@ -76,7 +76,7 @@ impl ContentStore for FileContentStore {
         read(&self.path(&hash), hash)
     }
 
-    fn head(&self, hash: [u8; 32], count: usize) -> Result<Option<Vec<u8>>, StoreError> {
+    fn read_prefix(&self, hash: [u8; 32], count: usize) -> Result<Option<Vec<u8>>, StoreError> {
         let path = self.path(&hash);
         let file = match fs::File::open(&path) {
             Ok(file) => file,
@@ -183,7 +183,7 @@ impl ContentStore for MemoryContentStore {
         Ok(self.blobs.lock().get(&hash).cloned())
     }
 
-    fn head(&self, hash: [u8; 32], count: usize) -> Result<Option<Vec<u8>>, StoreError> {
+    fn read_prefix(&self, hash: [u8; 32], count: usize) -> Result<Option<Vec<u8>>, StoreError> {
         let blobs = self.blobs.lock();
         Ok(blobs.get(&hash).map(|bytes| bytes[..count.min(bytes.len())].to_vec()))
     }

@@ -286,7 +286,7 @@ impl Store for EmbeddedStore {
     }
 
     fn deleted_name_counts(&self) -> Result<Vec<(TemplateId, u64)>, StoreError> {
-        self.read(deleted_names::counts)
+        self.read(deleted_names::counts_by_template)
     }
 
     fn idempotency_row(

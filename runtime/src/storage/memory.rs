@@ -144,7 +144,7 @@ impl MemoryStore {
 
     /// Calls `hook` after each read of a projection by its id and of a key's row, before the result is returned: the
     /// state may change meanwhile.
-    pub fn after_reads(&self, hook: Arc<dyn Fn() + Send + Sync>) {
+    pub fn set_read_hook(&self, hook: Arc<dyn Fn() + Send + Sync>) {
         *self.read_hook.0.lock() = Some(hook);
     }
 

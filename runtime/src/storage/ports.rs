@@ -471,7 +471,7 @@ pub trait ContentStore: Send + Sync + fmt::Debug {
     fn get(&self, hash: [u8; 32]) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// The first `count` bytes of a blob, or all of a shorter one. They are not checked against the hash.
-    fn head(&self, hash: [u8; 32], count: usize) -> Result<Option<Vec<u8>>, StoreError>;
+    fn read_prefix(&self, hash: [u8; 32], count: usize) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// The hashes of all blobs.
     fn list(&self) -> Result<Vec<[u8; 32]>, StoreError>;

@@ -5,16 +5,16 @@
 
 use super::error::{Error, Step};
 use super::format::{
-    LEVELS_MAX, OLD_LEVELS_MAX, TAG_CHAR, TAG_F32_BITS, TAG_SOME, head, step_of_key, too_deep,
+    LEVELS_MAX, OLD_LEVELS_MAX, TAG_CHAR, TAG_F32_BITS, TAG_SOME, read_head, step_of_key, too_deep,
 };
 use ciborium_ll::{Header, simple, tag};
 use serde::de::value::SeqDeserializer;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Unexpected, Visitor};
 use std::ops::Range;
 
-/// Where the bytes come from.
+/// The format of the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dialect {
+pub(super) enum StateFormat {
     /// Written by [`encode`](super::encode::encode).
     Tagged,
     /// Written by the crate `ciborium`: null is `None` and the unit, and a `Some` is its value.
@@ -22,11 +22,11 @@ pub(super) enum Dialect {
 }
 
 /// Decodes the value that takes all of `bytes`, and returns whether it may differ from the value that was encoded.
-pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8], dialect: Dialect) -> Result<(T, bool), Error> {
-    let mut input = Deserializer::new(bytes, dialect);
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8], format: StateFormat) -> Result<(T, bool), Error> {
+    let mut input = Deserializer::new(bytes, format);
     let value = T::deserialize(&mut input)?;
     match input.rest().len() {
-        rest if rest > 0 && dialect == Dialect::Tagged => {
+        rest if rest > 0 && format == StateFormat::Tagged => {
             Err(Error::new(format_args!("{rest} bytes follow the state")))
         }
         _ => Ok((value, input.guessed)),
@@ -36,7 +36,7 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8], dialect: Dialect) -> Res
 pub(super) struct Deserializer<'de> {
     bytes: &'de [u8],
     at: usize,
-    dialect: Dialect,
+    format: StateFormat,
     /// Arrays, maps and `Some`s that are open.
     levels: usize,
     /// Whether a value was requested without its type, as for untagged enums and flattened fields, or was ignored. Then
@@ -45,8 +45,8 @@ pub(super) struct Deserializer<'de> {
 }
 
 impl<'de> Deserializer<'de> {
-    pub(super) fn new(bytes: &'de [u8], dialect: Dialect) -> Self {
-        Self { bytes, at: 0, dialect, levels: 0, guessed: false }
+    pub(super) fn new(bytes: &'de [u8], format: StateFormat) -> Self {
+        Self { bytes, at: 0, format, levels: 0, guessed: false }
     }
 
     /// The bytes that were not read yet.
@@ -55,11 +55,11 @@ impl<'de> Deserializer<'de> {
     }
 
     fn peek(&self) -> Result<Header, Error> {
-        Ok(head(self.rest())?.0)
+        Ok(read_head(self.rest())?.0)
     }
 
     fn pull(&mut self) -> Result<Header, Error> {
-        let (header, length) = head(self.rest())?;
+        let (header, length) = read_head(self.rest())?;
         self.at += length;
         Ok(header)
     }
@@ -69,9 +69,9 @@ impl<'de> Deserializer<'de> {
     fn pull_value(&mut self) -> Result<Header, Error> {
         loop {
             match self.pull()? {
-                Header::Tag(TAG_SOME | TAG_CHAR) if self.dialect == Dialect::Tagged => {}
+                Header::Tag(TAG_SOME | TAG_CHAR) if self.format == StateFormat::Tagged => {}
                 header @ Header::Tag(tag::BIGPOS | tag::BIGNEG) => return Ok(header),
-                Header::Tag(_) if self.dialect == Dialect::Old => {}
+                Header::Tag(_) if self.format == StateFormat::Old => {}
                 header => return Ok(header),
             }
         }
@@ -133,9 +133,9 @@ impl<'de> Deserializer<'de> {
     }
 
     fn enter(&mut self) -> Result<(), Error> {
-        let levels_max = match self.dialect {
-            Dialect::Tagged => LEVELS_MAX,
-            Dialect::Old => OLD_LEVELS_MAX,
+        let levels_max = match self.format {
+            StateFormat::Tagged => LEVELS_MAX,
+            StateFormat::Old => OLD_LEVELS_MAX,
         };
         if self.levels == levels_max {
             return Err(too_deep(levels_max));
@@ -222,7 +222,7 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         self.guessed = true;
-        let tagged = self.dialect == Dialect::Tagged;
+        let tagged = self.format == StateFormat::Tagged;
         loop {
             return match self.pull()? {
                 Header::Positive(number) => visitor.visit_u64(number),
@@ -324,12 +324,12 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match (self.peek()?, self.dialect) {
-            (Header::Simple(simple::NULL), _) | (Header::Simple(simple::UNDEFINED), Dialect::Old) => {
+        match (self.peek()?, self.format) {
+            (Header::Simple(simple::NULL), _) | (Header::Simple(simple::UNDEFINED), StateFormat::Old) => {
                 self.pull()?;
                 visitor.visit_none()
             }
-            (Header::Tag(TAG_SOME), Dialect::Tagged) => {
+            (Header::Tag(TAG_SOME), StateFormat::Tagged) => {
                 self.pull()?;
                 self.visit_some(visitor)
             }
@@ -339,8 +339,8 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
     }
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match (self.pull_value()?, self.dialect) {
-            (Header::Simple(simple::UNDEFINED), _) | (Header::Simple(simple::NULL), Dialect::Old) => {
+        match (self.pull_value()?, self.format) {
+            (Header::Simple(simple::UNDEFINED), _) | (Header::Simple(simple::NULL), StateFormat::Old) => {
                 visitor.visit_unit()
             }
             (other, _) => Err(unexpected(other, &visitor)),
@@ -369,7 +369,7 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
             Header::Bytes(length) => {
                 let mut items = SeqDeserializer::<_, Error>::new(self.take(length)?.iter().copied());
                 let value = visitor.visit_seq(&mut items)?;
-                if self.dialect == Dialect::Tagged {
+                if self.format == StateFormat::Tagged {
                     items.end()?;
                 }
                 Ok(value)
@@ -490,7 +490,7 @@ impl<'a, 'de> Items<'a, 'de> {
     /// Checks that the type has used all items.
     fn finish(&mut self) -> Result<(), Error> {
         // The writer of the older format did not check the announced lengths, and its reader did not need them.
-        if self.input.dialect == Dialect::Old {
+        if self.input.format == StateFormat::Old {
             return Ok(());
         }
         let used = self.count;

@@ -1,12 +1,12 @@
 //! Values to bytes in the format of [`format`](super::format).
 
 use super::error::{Error, Step};
-use super::format::{LEVELS_MAX, TAG_CHAR, TAG_F32_BITS, TAG_SOME, push, step_of_key, too_deep};
+use super::format::{LEVELS_MAX, TAG_CHAR, TAG_F32_BITS, TAG_SOME, push_head, step_of_key, too_deep};
 use ciborium_ll::{Header, simple, tag};
 use serde::{Serialize, ser};
 use std::ops::Range;
 
-/// In a [`typed`] encoding: marks a list, whose order may be that of a hash set.
+/// In an encoding of [`encode_typed`]: marks a list, whose order may be that of a hash set.
 pub(super) const TAG_LIST: u64 = 0;
 
 /// Appends the encoding of `value` to `out`. Returns whether a field was omitted (`skip_serializing_if`): the default that
@@ -19,7 +19,7 @@ pub(super) fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Res
 
 /// An encoding for comparisons. It also shows what [`encode`] omits because a loaded value does not need it: the size
 /// of integers, and the names of structs and enums.
-pub(super) fn typed<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
+pub(super) fn encode_typed<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
     let mut out = Vec::new();
     value.serialize(&mut Serializer { out: &mut out, levels: 0, typed: true, omitted: false })?;
     Ok(out)
@@ -36,7 +36,7 @@ struct Serializer<'o> {
 
 impl Serializer<'_> {
     fn push(&mut self, header: Header) {
-        push(self.out, header);
+        push_head(self.out, header);
     }
 
     /// In a typed encoding, marks the next item with its kind in serde's data model.
@@ -389,7 +389,7 @@ impl Items<'_, '_> {
             // The announced length is only a hint for serde, but the head must be right.
             Some(_) => {
                 let mut head = Vec::new();
-                push(&mut head, (self.header)(Some(self.count)));
+                push_head(&mut head, (self.header)(Some(self.count)));
                 self.serializer.out.splice(self.head, head);
             }
         }

@@ -5,7 +5,7 @@
 
 use super::encode::TAG_LIST;
 use super::error::{Error, Step};
-use super::format::{head, step_of_key};
+use super::format::{read_head, step_of_key};
 use ciborium_ll::Header;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -26,7 +26,7 @@ pub(super) fn mix(hash: u64, number: u64) -> u64 {
 }
 
 /// The path to a value in which two typed encodings differ, from the inside to the outside. `None` if they are equal.
-pub(super) fn difference(before: &[u8], after: &[u8]) -> Result<Option<Vec<Step>>, Error> {
+pub(super) fn difference_path(before: &[u8], after: &[u8]) -> Result<Option<Vec<Step>>, Error> {
     if node(before, 0)?.hash == node(after, 0)?.hash {
         return Ok(None);
     }
@@ -62,7 +62,7 @@ struct Opened {
 fn open(bytes: &[u8], mut at: usize) -> Result<Opened, Error> {
     let (mut marks, mut is_list) = (HASH_SEED, false);
     loop {
-        let (header, length) = head(&bytes[at..])?;
+        let (header, length) = read_head(&bytes[at..])?;
         at += length;
         match header {
             Header::Tag(tag) => {
@@ -137,7 +137,7 @@ fn children(bytes: &[u8], opened: &Opened) -> Result<(Vec<Child>, usize), Error>
             Some(length) if children.len() == length => return Ok((children, at)),
             Some(_) => {}
             None => {
-                let (header, length) = head(&bytes[at..])?;
+                let (header, length) = read_head(&bytes[at..])?;
                 if header == Header::Break {
                     return Ok((children, at + length));
                 }

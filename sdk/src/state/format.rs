@@ -57,7 +57,7 @@ pub(super) fn too_deep(levels_max: usize) -> Error {
 }
 
 /// Appends the head of an item.
-pub(super) fn push(out: &mut Vec<u8>, header: Header) {
+pub(super) fn push_head(out: &mut Vec<u8>, header: Header) {
     // The longest head: a byte and an integer of 64 bits.
     let mut buffer = [0; 9];
     let mut rest = &mut buffer[..];
@@ -68,7 +68,7 @@ pub(super) fn push(out: &mut Vec<u8>, header: Header) {
 }
 
 /// The head of the item at the beginning of `bytes`, and its length.
-pub(super) fn head(bytes: &[u8]) -> Result<(Header, usize), Error> {
+pub(super) fn read_head(bytes: &[u8]) -> Result<(Header, usize), Error> {
     let mut decoder = Decoder::from(bytes);
     match decoder.pull() {
         Ok(header) => Ok((header, decoder.offset())),
@@ -84,7 +84,7 @@ pub(super) fn step_of_key(key: &[u8]) -> Step {
     let unnamed = || Step::Key("a key that is not text or a number".to_owned());
     let mut rest = key;
     loop {
-        let Ok((header, length)) = head(rest) else { return unnamed() };
+        let Ok((header, length)) = read_head(rest) else { return unnamed() };
         rest = &rest[length..];
         return match header {
             Header::Tag(_) => continue,

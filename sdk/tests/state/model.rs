@@ -385,32 +385,32 @@ impl<'de> Visitor<'de> for Like<'_> {
 }
 
 thread_local! {
-    /// The value whose kinds a [`Typed`] has.
+    /// The value whose kinds a [`TypedValue`] has.
     static KINDS: RefCell<Value> = const { RefCell::new(Value::Unit) };
 }
 
 /// A value as a state: its type is that of the value in `KINDS`.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Typed(Value);
+pub(crate) struct TypedValue(Value);
 
-impl Serialize for Typed {
+impl Serialize for TypedValue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.serialize(serializer)
     }
 }
 
-impl<'de> Deserialize<'de> for Typed {
+impl<'de> Deserialize<'de> for TypedValue {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
         KINDS.with_borrow(|kinds| Like(kinds).deserialize(input)).map(Self)
     }
 }
 
 /// Generated states, one after the other of its own type.
-pub(crate) fn typed() -> impl Strategy<Value = Typed> {
-    value().prop_map(Typed)
+pub(crate) fn typed_value() -> impl Strategy<Value = TypedValue> {
+    value().prop_map(TypedValue)
 }
 
-impl Typed {
+impl TypedValue {
     /// Makes the type of this value that of the following ones.
     pub(crate) fn choose_type(&self) {
         KINDS.set(self.0.clone());
@@ -419,15 +419,15 @@ impl Typed {
 
 /// A value that is read without a type.
 #[derive(Debug, Clone, PartialEq)]
-struct Untyped(Value);
+struct UntypedValue(Value);
 
-impl<'de> Deserialize<'de> for Untyped {
+impl<'de> Deserialize<'de> for UntypedValue {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
         input.deserialize_any(UntypedVisitor).map(Self)
     }
 }
 
-impl Serialize for Untyped {
+impl Serialize for UntypedValue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.serialize(serializer)
     }
@@ -487,7 +487,7 @@ impl<'de> Visitor<'de> for UntypedVisitor {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, input: D) -> Result<Value, D::Error> {
-        Untyped::deserialize(input).map(|value| Value::Some(Box::new(value.0)))
+        UntypedValue::deserialize(input).map(|value| Value::Some(Box::new(value.0)))
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
@@ -496,7 +496,7 @@ impl<'de> Visitor<'de> for UntypedVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut input: A) -> Result<Value, A::Error> {
         let mut items = Vec::new();
-        while let Some(item) = input.next_element::<Untyped>()? {
+        while let Some(item) = input.next_element::<UntypedValue>()? {
             items.push(item.0);
         }
         Ok(Value::Seq(items, Hint::Right))
@@ -504,7 +504,7 @@ impl<'de> Visitor<'de> for UntypedVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut input: A) -> Result<Value, A::Error> {
         let mut entries = Vec::new();
-        while let Some((key, value)) = input.next_entry::<Untyped, Untyped>()? {
+        while let Some((key, value)) = input.next_entry::<UntypedValue, UntypedValue>()? {
             entries.push((key.0, value.0));
         }
         Ok(Value::Map(entries, Hint::Right))
@@ -558,22 +558,22 @@ fn without_type(value: &Value) -> Value {
 
 proptest! {
     #[test]
-    fn every_value_is_loaded_as_it_was(state in typed()) {
+    fn every_value_is_loaded_as_it_was(state in typed_value()) {
         state.choose_type();
         prop_assert_eq!(reload(&state), Ok(state));
     }
 
     #[test]
-    fn a_value_without_a_type_keeps_what_serde_distinguishes(state in typed()) {
+    fn a_value_without_a_type_keeps_what_serde_distinguishes(state in typed_value()) {
         state.choose_type();
         let bytes = save(1, &state).unwrap();
         let expected = without_type(&state.0);
-        prop_assert_eq!(load::<Untyped>(1, &bytes, None).map(|loaded| loaded.0), Ok(expected));
+        prop_assert_eq!(load::<UntypedValue>(1, &bytes, None).map(|loaded| loaded.0), Ok(expected));
     }
 
     #[test]
     fn damaged_bytes_are_an_error_or_another_value(
-        state in typed(),
+        state in typed_value(),
         damage in vec((any::<proptest::sample::Index>(), any::<u8>()), 0..4),
         end in any::<proptest::sample::Index>(),
     ) {
@@ -585,7 +585,7 @@ proptest! {
         }
         bytes.truncate(end.index(bytes.len()) + 1);
         // Neither a panic nor an allocation of a length that the bytes claim.
-        drop(load::<Typed>(1, &bytes, None));
-        drop(load::<Untyped>(1, &bytes, None));
+        drop(load::<TypedValue>(1, &bytes, None));
+        drop(load::<UntypedValue>(1, &bytes, None));
     }
 }

@@ -1,6 +1,6 @@
 //! States that guest libraries before format 2 have saved, and bytes that no guest library has saved.
 
-use super::model::typed;
+use super::model::typed_value;
 use super::old_shapes::{Everything, Links, Marker, everything, links};
 use super::{check, load, save};
 use golem::state::SavedState;
@@ -79,13 +79,13 @@ struct Version {
 
 proptest! {
     #[test]
-    fn format_1_is_read_as_its_writer_reads_it(state in typed()) {
+    fn format_1_is_read_as_its_writer_reads_it(state in typed_value()) {
         state.choose_type();
         let mut bytes = Vec::new();
         ciborium::into_writer(&Record { version: 1, state }, &mut bytes).unwrap();
         // Format 1 loses some values, and then its reader may reject what it has written.
         let version = ciborium::from_reader::<Version, _>(&bytes[..]);
-        let record = ciborium::from_reader::<Record<super::model::Typed>, _>(&bytes[..]);
+        let record = ciborium::from_reader::<Record<super::model::TypedValue>, _>(&bytes[..]);
         if let (Ok(Version { version: 1 }), Ok(record)) = (version, record) {
             prop_assert_eq!(load(1, &bytes, None), Ok(record.state));
         }

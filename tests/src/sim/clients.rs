@@ -51,7 +51,7 @@ pub struct Client {
 }
 
 /// Why a request has no answer yet.
-enum Unanswered {
+enum AttemptError {
     /// The outcome is unknown, or the server refuses requests now.
     Again(ExecutorError),
     /// The worker is interrupted.
@@ -94,7 +94,7 @@ impl Client {
     }
 
     /// The request that it waits for.
-    pub fn waits_for(&self) -> String {
+    pub fn pending_request_text(&self) -> String {
         let state = locked(&self.state);
         format!("client {} waits for {:?}, sent {} times", state.number, state.script.front(), state.attempts)
     }
@@ -111,7 +111,7 @@ impl Client {
                 // `perform` has put the requests that use the promise in front.
                 assert!(!state.script.is_empty(), "a promise is awaited");
             }
-            locked(&self.history).count(request.kind());
+            locked(&self.history).count_operation(request.kind());
         }
         locked(&self.state).is_done = true;
     }
@@ -140,27 +140,29 @@ impl Client {
             let outcome = self.attempt(executor, clock, request, key, attempt).await;
             match outcome {
                 Ok(()) => return locked(&self.history).note(&format!("{key} is answered")),
-                Err(Unanswered::Wrong(text)) => {
+                Err(AttemptError::Wrong(text)) => {
                     return locked(&self.history).fail(format!("{key}, {request:?}: {text}"));
                 }
-                Err(Unanswered::Again(error)) => locked(&self.history).note(&format!("{key} gets: {error}")),
-                Err(Unanswered::Interrupted(worker)) => {
+                Err(AttemptError::Again(error)) => {
+                    locked(&self.history).note(&format!("{key} gets: {error}"));
+                }
+                Err(AttemptError::Interrupted(worker)) => {
                     // The client that interrupted it may be waiting for this worker, too.
                     let resumed = executor.resume(&worker.id()).await;
                     locked(&self.history).note(&format!("{key} resumes {}: {resumed:?}", worker.name));
                 }
-                Err(Unanswered::Stopped(worker)) if worker.may_fail() => {
+                Err(AttemptError::Stopped(worker)) if worker.may_fail() => {
                     let recovered = executor.recover_worker(&worker.id()).await;
                     locked(&self.history).note(&format!("{key} recovers {}: {recovered:?}", worker.name));
                 }
-                Err(Unanswered::Stopped(worker)) => {
+                Err(AttemptError::Stopped(worker)) => {
                     locked(&self.history).note(&format!("{key} waits for an attempt of {}", worker.name));
                 }
-                Err(Unanswered::Failed(cause)) => {
+                Err(AttemptError::Failed(cause)) => {
                     let text = format!("{key}, {request:?}: the invocation failed: {cause:?}");
                     return locked(&self.history).fail(text);
                 }
-                Err(Unanswered::Cancelled) => {
+                Err(AttemptError::Cancelled) => {
                     let text = format!("{key}, {request:?}: the invocation was cancelled");
                     return locked(&self.history).fail(text);
                 }

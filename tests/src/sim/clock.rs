@@ -15,15 +15,15 @@ use std::time::Duration;
 /// A clock. Clones are one clock.
 #[derive(Debug, Clone)]
 pub struct SimulationClock {
-    times: Arc<Mutex<Times>>,
+    state: Arc<Mutex<ClockState>>,
     /// The elapsed time at which the process of this handle began: a process measures from its own start.
     origin: Duration,
     /// Decides which waits of this handle do not end.
-    losing: Option<Arc<Mutex<Rng>>>,
+    losing_timers: Option<Arc<Mutex<Rng>>>,
 }
 
 #[derive(Debug)]
-struct Times {
+struct ClockState {
     wall: Timestamp,
     /// The latest time that the wall clock has shown.
     latest: Timestamp,
@@ -35,14 +35,14 @@ struct Times {
 impl SimulationClock {
     /// A clock that shows `wall`.
     pub fn new(wall: Timestamp) -> Self {
-        let times = Times {
+        let state = ClockState {
             wall,
             latest: wall,
             elapsed: Duration::from_secs(1),
             sleepers: BTreeMap::new(),
             next_sleeper: 0,
         };
-        Self { times: Arc::new(Mutex::new(times)), origin: Duration::ZERO, losing: None }
+        Self { state: Arc::new(Mutex::new(state)), origin: Duration::ZERO, losing_timers: None }
     }
 
     /// A handle for a process that starts now.
@@ -53,24 +53,24 @@ impl SimulationClock {
 
     /// Another handle to the clock, on which one wait in two hundred does not end: a mutant.
     #[must_use]
-    pub fn losing(&self, random: Rng) -> Self {
-        Self { losing: Some(Arc::new(Mutex::new(random))), ..self.clone() }
+    pub fn losing_timers(&self, random: Rng) -> Self {
+        Self { losing_timers: Some(Arc::new(Mutex::new(random))), ..self.clone() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Times> {
-        locked(&self.times)
+    fn lock(&self) -> MutexGuard<'_, ClockState> {
+        locked(&self.state)
     }
 
     /// Lets time pass.
     pub fn advance(&self, by: Duration) {
         let due = {
-            let mut times = self.lock();
-            times.elapsed += by;
-            times.wall = times.wall.plus(by);
-            times.latest = times.latest.max(times.wall);
-            let later = (times.elapsed + Duration::from_nanos(1), 0);
-            let sleeping = times.sleepers.split_off(&later);
-            std::mem::replace(&mut times.sleepers, sleeping)
+            let mut state = self.lock();
+            state.elapsed += by;
+            state.wall = state.wall.plus(by);
+            state.latest = state.latest.max(state.wall);
+            let later = (state.elapsed + Duration::from_nanos(1), 0);
+            let sleeping = state.sleepers.split_off(&later);
+            std::mem::replace(&mut state.sleepers, sleeping)
         };
         due.into_values().for_each(Waker::wake);
     }
@@ -78,8 +78,8 @@ impl SimulationClock {
     /// Lets time pass until a task wakes. Returns false if none sleeps.
     pub fn advance_to_next(&self) -> bool {
         let (next, elapsed) = {
-            let times = self.lock();
-            (times.sleepers.keys().next().copied(), times.elapsed)
+            let state = self.lock();
+            (state.sleepers.keys().next().copied(), state.elapsed)
         };
         let Some((deadline, _)) = next else { return false };
         self.advance(deadline.saturating_sub(elapsed));
@@ -88,16 +88,16 @@ impl SimulationClock {
 
     /// Sets the wall clock forwards, while no time passes.
     pub fn set_forwards(&self, by: Duration) {
-        let mut times = self.lock();
-        times.wall = times.wall.plus(by);
-        times.latest = times.latest.max(times.wall);
+        let mut state = self.lock();
+        state.wall = state.wall.plus(by);
+        state.latest = state.latest.max(state.wall);
     }
 
     /// Sets the wall clock back, while no time passes.
     pub fn set_back(&self, by: Duration) {
-        let mut times = self.lock();
+        let mut state = self.lock();
         let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
-        times.wall = Timestamp::from_nanos(times.wall.as_nanos().saturating_sub(by));
+        state.wall = Timestamp::from_nanos(state.wall.as_nanos().saturating_sub(by));
     }
 
     /// Waits until the wall clock shows a time that is later by `by` than any that it has shown so far.
@@ -124,7 +124,7 @@ impl Clock for SimulationClock {
     }
 
     async fn sleep_until(&self, deadline: Duration) {
-        if self.losing.as_ref().is_some_and(|random| locked(random).once_in(200)) {
+        if self.losing_timers.as_ref().is_some_and(|random| locked(random).once_in(200)) {
             return std::future::pending().await;
         }
         let deadline = deadline.saturating_add(self.origin);
@@ -143,15 +143,15 @@ impl Future for Sleep {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let clock = self.clock.clone();
-        let mut times = clock.lock();
-        if times.elapsed >= self.deadline {
+        let mut state = clock.lock();
+        if state.elapsed >= self.deadline {
             return Poll::Ready(());
         }
         let number = *self.number.get_or_insert_with(|| {
-            times.next_sleeper += 1;
-            times.next_sleeper
+            state.next_sleeper += 1;
+            state.next_sleeper
         });
-        times.sleepers.insert((self.deadline, number), context.waker().clone());
+        state.sleepers.insert((self.deadline, number), context.waker().clone());
         Poll::Pending
     }
 }

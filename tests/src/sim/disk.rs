@@ -25,7 +25,7 @@ struct Left {
 
 impl Disk {
     /// `inner` with faults.
-    pub fn store_on(
+    pub fn wrap(
         inner: Arc<dyn Store>,
         faults: DiskFaults,
         random: Rng,
@@ -52,7 +52,7 @@ impl StoreFault for Disk {
         let mut left = locked(&self.left);
         if left.faults.recoveries > 0 {
             left.faults.recoveries -= 1;
-            locked(&self.history).count("failed recovery");
+            locked(&self.history).count_operation("failed recovery");
             return Err(failed("open"));
         }
         drop(left);
@@ -64,7 +64,7 @@ impl StoreFault for Disk {
         let Left { random, faults } = &mut *left;
         if faults.reads > 0 && random.once_in(faults.read_once_in) {
             faults.reads -= 1;
-            locked(&self.history).count("failed read");
+            locked(&self.history).count_operation("failed read");
             return Err(failed("read"));
         }
         Ok(())

@@ -120,7 +120,7 @@ impl History {
     ///
     /// # Panics
     /// If the operation is not one of [`coverage::OPERATIONS`].
-    pub fn count(&mut self, operation: &'static str) {
+    pub fn count_operation(&mut self, operation: &'static str) {
         self.count_times(operation, 1);
     }
 
@@ -224,8 +224,8 @@ impl History {
         self.over.contains(path)
     }
 
-    /// The numbers.
-    pub fn numbers(&self) -> Vec<String> {
+    /// The names of the numbers.
+    pub fn number_names(&self) -> Vec<String> {
         self.numbers.keys().cloned().collect()
     }
 
@@ -290,7 +290,7 @@ impl History {
     }
 
     /// A client wants to complete a promise with this data.
-    pub fn offer(&mut self, promise: &PromiseId, data: &[u8]) {
+    pub fn send_completion(&mut self, promise: &PromiseId, data: &[u8]) {
         self.promises.entry(promise.clone()).or_default().offered.insert(data.to_vec());
     }
 
@@ -308,7 +308,7 @@ impl History {
     }
 
     /// A waiter got this data.
-    pub fn awaited(&mut self, promise: &PromiseId, data: &[u8]) {
+    pub fn answer_await(&mut self, promise: &PromiseId, data: &[u8]) {
         let known = self.promises.entry(promise.clone()).or_default().clone();
         if !known.offered.contains(data) {
             self.fail(format!("{promise} was never completed with {data:?}"));

@@ -137,7 +137,7 @@ impl Outside {
         let mut history = locked(&self.history);
         history.note(&format!("{path} is delivered by activation {connection}, as number {value}"));
         if is_repeated {
-            history.count("repeated HTTP request");
+            history.count_operation("repeated HTTP request");
         }
         if history.is_over(&path) {
             wrong = Some(format!("{path} was sent again after its caller got the answer"));

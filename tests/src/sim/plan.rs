@@ -28,7 +28,7 @@ pub fn generator(seed: u64, part: Part, index: u64) -> Rng {
 /// A plan.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// Settings of the executor in all its lives.
+    /// Settings of the executor in all incarnations.
     pub settings: ExecutorSettings,
     /// Number of clients.
     pub clients: u64,
@@ -36,13 +36,13 @@ pub struct Plan {
     pub requests: u64,
     /// Number of times that the wall clock is set, at most.
     pub clock_changes: u64,
-    /// The lives of the process. Each but the last ends with a crash.
-    pub lives: Vec<Life>,
+    /// The incarnations of the process. Each but the last ends with a crash.
+    pub incarnations: Vec<Incarnation>,
 }
 
-/// One life of the process.
+/// One incarnation of the process: from its start to its crash, or to the end of the run.
 #[derive(Debug, Clone)]
-pub struct Life {
+pub struct Incarnation {
     /// Number of steps after which the process crashes.
     pub steps: u64,
     /// Commits that fail.
@@ -66,7 +66,7 @@ pub struct DiskFaults {
     pub recoveries: u64,
 }
 
-impl Life {
+impl Incarnation {
     /// A life without faults that does not end with a crash.
     pub fn last() -> Self {
         Self {
@@ -108,19 +108,19 @@ impl Plan {
             ..ExecutorSettings::default()
         };
         let crashes = random.between(1, 3);
-        let mut lives = Vec::new();
+        let mut incarnations = Vec::new();
         for _ in 0..crashes {
             let steps = if random.once_in(3) { random.between(1, 300) } else { random.between(100, 4_000) };
-            lives.push(Life::draw(random, steps));
+            incarnations.push(Incarnation::draw(random, steps));
         }
-        lives.push(Life::draw(random, u64::MAX));
+        incarnations.push(Incarnation::draw(random, u64::MAX));
         let clock_changes = if random.once_in(3) { random.between(1, 4) } else { 0 };
         Self {
             settings,
             clients: random.between(3, 6),
             requests: random.between(8, 20),
             clock_changes,
-            lives,
+            incarnations,
         }
     }
 }

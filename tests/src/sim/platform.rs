@@ -90,10 +90,10 @@ impl Faults {
         }
         // A panic counts as a failed attempt. These guests have attempts of their own that fail.
         if panics && template != Template::Failures.id() && template != Template::Regions.id() {
-            locked(&self.history).count("panic of a worker's task");
+            locked(&self.history).count_operation("panic of a worker's task");
             panic!("an injected panic of the component cache");
         }
-        locked(&self.history).count("component that does not load");
+        locked(&self.history).count_operation("component that does not load");
         Err(ComponentFault::Unreadable("an injected fault".to_owned()))
     }
 }
@@ -183,7 +183,7 @@ impl WorkerAdmission for Components {
 }
 
 impl HostAuthorization for Components {
-    fn permits(&self, _: ProjectId, _: ProjectAction, _: ProjectId) -> bool {
+    fn is_authorized(&self, _: ProjectId, _: ProjectAction, _: ProjectId) -> bool {
         false
     }
 }
@@ -228,7 +228,7 @@ impl ContentStore for Images {
         Ok(self.with(|images| images.get(&hash).cloned()))
     }
 
-    fn head(&self, hash: [u8; 32], count: usize) -> Result<Option<Vec<u8>>, StoreError> {
+    fn read_prefix(&self, hash: [u8; 32], count: usize) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.with(|images| images.get(&hash).map(|bytes| bytes[..count.min(bytes.len())].to_vec())))
     }
 

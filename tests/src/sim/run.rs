@@ -7,7 +7,7 @@ use super::history::History;
 use super::locked;
 use super::mutants::{Mutant, MutantStore};
 use super::outside::Outside;
-use super::plan::{Life, Part, Plan, generator};
+use super::plan::{Incarnation, Part, Plan, generator};
 use super::platform::{Components, Images, SeededEntropy};
 use super::scheduler::{Losses, Scheduler};
 use crate::rng::Rng;
@@ -25,7 +25,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
-/// Steps of a life after which something must be wrong.
+/// Steps of an incarnation after which something must be wrong.
 const STEPS_MAX: u64 = 400_000;
 /// Simulated time after the last fault within which everything must be answered.
 const ANSWERED_WITHIN: Duration = Duration::from_mins(30);
@@ -93,7 +93,7 @@ fn watch_panics() {
     });
 }
 
-/// How a life has begun, and how it ends by itself.
+/// How an incarnation has begun, and how it ends by itself.
 #[derive(Debug, Default)]
 struct Progress {
     executor: Option<Executor>,
@@ -122,8 +122,8 @@ struct World {
     driver: Rng,
     clock_changes: u64,
     steps: u64,
-    /// Number of lives.
-    lives: u64,
+    /// Number of incarnations.
+    incarnations: u64,
     failed_commits: u64,
     digest: u64,
 }
@@ -151,7 +151,7 @@ pub fn run(seed: u64, components: &Components, mutant: Option<Mutant>) -> Result
         clock_changes: plan.clock_changes,
         plan,
         steps: 0,
-        lives: 0,
+        incarnations: 0,
         failed_commits: 0,
         digest: 0,
     };
@@ -168,7 +168,7 @@ pub fn run(seed: u64, components: &Components, mutant: Option<Mutant>) -> Result
     }
     Ok(Report {
         steps: world.steps,
-        crashes: world.lives - 1,
+        crashes: world.incarnations - 1,
         failed_commits: world.failed_commits,
         reached: history.reached().clone(),
         digest: world.digest,
@@ -178,42 +178,42 @@ pub fn run(seed: u64, components: &Components, mutant: Option<Mutant>) -> Result
 impl World {
     fn run_all(&mut self) -> Result<(), String> {
         let mut store = Arc::new(MemoryStore::new());
-        let mut lives = VecDeque::from(self.plan.lives.clone());
+        let mut incarnations = VecDeque::from(self.plan.incarnations.clone());
         let mut number = 0;
-        while let Some(life) = lives.pop_front() {
-            locked(&self.history).note(&format!("life {number} begins: {life:?}"));
-            let end = self.live(&store, &life, number, lives.is_empty())?;
+        while let Some(incarnation) = incarnations.pop_front() {
+            locked(&self.history).note(&format!("incarnation {number} begins: {incarnation:?}"));
+            let end = self.run_incarnation(&store, &incarnation, number, incarnations.is_empty())?;
             if locked(&self.history).failure().is_some() {
                 return Ok(());
             }
-            if lives.is_empty() && end != Some(End::Checked) {
-                lives.push_back(Life::last());
+            if incarnations.is_empty() && end != Some(End::Checked) {
+                incarnations.push_back(Incarnation::last());
             }
             locked(&self.history).count_times("crash of the process", u64::from(end.is_none()));
             store = Arc::new(store.snapshot());
             number += 1;
         }
-        self.lives = number;
+        self.incarnations = number;
         Ok(())
     }
 
-    /// One life of the process: until its crash, or until all requests were answered and checked.
-    fn live(
+    /// One incarnation of the process: until its crash, or until all requests were answered and checked.
+    fn run_incarnation(
         &mut self,
         store: &Arc<MemoryStore>,
-        life: &Life,
+        incarnation: &Incarnation,
         number: u64,
         is_last: bool,
     ) -> Result<Option<End>, String> {
         let order = generator(self.seed, Part::Order, number);
-        let scheduler = Scheduler::new(order, self.clock.clone(), life.slow_once_in);
-        for fault in &life.commits {
+        let scheduler = Scheduler::new(order, self.clock.clone(), incarnation.slow_once_in);
+        for fault in &incarnation.commits {
             store.fail(*fault);
         }
         let metrics = Arc::new(ExecutorMetrics::default());
         let progress = Arc::new(Mutex::new(Progress::default()));
         scheduler.spawn(Box::pin(boot(
-            self.parts(store, life, &scheduler, number, metrics.clone()),
+            self.executor_parts(store, incarnation, &scheduler, number, metrics.clone()),
             scheduler.clone(),
             self.clock.clone(),
             self.clients.clone(),
@@ -221,7 +221,7 @@ impl World {
             progress.clone(),
             is_last,
         )));
-        let outcome = self.run_life(life, &scheduler, &progress, is_last);
+        let outcome = self.step_until_end(incarnation, &scheduler, &progress, is_last);
         scheduler.crash();
         let executor = locked(&progress).executor.take();
         if let Some(executor) = executor {
@@ -240,9 +240,9 @@ impl World {
         Ok(end)
     }
 
-    fn run_life(
+    fn step_until_end(
         &mut self,
-        life: &Life,
+        incarnation: &Incarnation,
         scheduler: &Scheduler,
         progress: &Mutex<Progress>,
         is_last: bool,
@@ -250,7 +250,7 @@ impl World {
         let begun = self.elapsed();
         loop {
             let ended = locked(progress).end.is_some() || locked(&self.history).failure().is_some();
-            if ended || scheduler.steps() >= life.steps {
+            if ended || scheduler.steps() >= incarnation.steps {
                 return Ok(());
             }
             let taken = self.elapsed().saturating_sub(begun);
@@ -259,8 +259,12 @@ impl World {
                     scheduler.spawn(Box::pin(note_busy_workers(executor, self.history.clone())));
                     (0..STEPS_TO_NOTE).take_while(|_| scheduler.step()).for_each(drop);
                 }
-                let waiting: Vec<_> =
-                    self.clients.iter().filter(|client| !client.is_done()).map(Client::waits_for).collect();
+                let waiting: Vec<_> = self
+                    .clients
+                    .iter()
+                    .filter(|client| !client.is_done())
+                    .map(Client::pending_request_text)
+                    .collect();
                 return Err(format!(
                     "after {} steps and {taken:?} something is not answered: {waiting:?}",
                     scheduler.steps()
@@ -289,41 +293,41 @@ impl World {
         let mut history = locked(&self.history);
         if self.driver.once_in(2) {
             self.clock.set_forwards(by);
-            history.count("wall clock set forwards");
+            history.count_operation("wall clock set forwards");
             history.note(&format!("the wall clock is set forwards by {by:?}"));
         } else {
             self.clock.set_back(by);
-            history.count("wall clock set back");
+            history.count_operation("wall clock set back");
             history.note(&format!("the wall clock is set back by {by:?}"));
         }
     }
 
-    fn parts(
+    fn executor_parts(
         &self,
         store: &Arc<MemoryStore>,
-        plan: &Life,
+        plan: &Incarnation,
         scheduler: &Scheduler,
-        life: u64,
+        incarnation: u64,
         metrics: Arc<ExecutorMetrics>,
     ) -> ExecutorParts {
-        let random = generator(self.seed, Part::Mutant, life);
+        let random = generator(self.seed, Part::Mutant, incarnation);
         let platform = Arc::new(match self.mutant {
             Some(Mutant::LoadsOtherVersions) => self.components.mixing(random.clone()),
             _ => self.components.failing(
-                generator(self.seed, Part::Components, life),
+                generator(self.seed, Part::Components, incarnation),
                 plan.components,
                 self.history.clone(),
             ),
         });
         let store: Arc<dyn Store> = match self.mutant {
-            Some(mutant) => Arc::new(MutantStore::store_on(store.clone(), mutant, random.clone())),
+            Some(mutant) => Arc::new(MutantStore::wrap(store.clone(), mutant, random.clone())),
             None => store.clone(),
         };
-        let disk = generator(self.seed, Part::Disk, life);
-        let store = Arc::new(Disk::store_on(store, plan.disk, disk, self.history.clone()));
+        let disk = generator(self.seed, Part::Disk, incarnation);
+        let store = Arc::new(Disk::wrap(store, plan.disk, disk, self.history.clone()));
         let clock = self.clock.of_new_process();
         let clock = match self.mutant {
-            Some(Mutant::LosesTimers) => clock.losing(random),
+            Some(Mutant::LosesTimers) => clock.losing_timers(random),
             _ => clock,
         };
         let losses = match self.mutant {
@@ -338,7 +342,7 @@ impl World {
             admission: platform.clone(),
             authorization: platform.clone(),
             clock: Arc::new(clock),
-            entropy: Arc::new(SeededEntropy::new(generator(self.seed, Part::Entropy, life))),
+            entropy: Arc::new(SeededEntropy::new(generator(self.seed, Part::Entropy, incarnation))),
             outbound: Arc::new(self.outside.clone()),
             spawner: Arc::new(scheduler.losing(losses)),
             settings: self.plan.settings.clone(),
@@ -351,7 +355,7 @@ impl World {
     }
 }
 
-/// Starts the executor and the clients. In the last life, checks all numbers when the clients are done.
+/// Starts the executor and the clients. In the last incarnation, checks all numbers when the clients are done.
 async fn boot(
     parts: ExecutorParts,
     scheduler: Scheduler,
@@ -365,7 +369,7 @@ async fn boot(
         Ok(executor) => executor,
         Err(error) => {
             locked(&history).note(&format!("the executor does not start: {error}"));
-            locked(&history).count("failed start");
+            locked(&history).count_operation("failed start");
             locked(&progress).end = Some(End::NotStarted);
             return;
         }
@@ -382,7 +386,7 @@ async fn boot(
     }
     // Calls that workers have delayed are made at times of the wall clock.
     clock.pass_latest(LATEST_CALL).await;
-    let numbers = locked(&history).numbers();
+    let numbers = locked(&history).number_names();
     for number in &numbers {
         until_idle(&executor, &clock, &history, number).await;
     }

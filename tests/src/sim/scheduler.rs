@@ -48,7 +48,7 @@ pub struct Losses {
 
 struct State {
     random: Rng,
-    ready: Vec<Ready>,
+    ready: Vec<Runnable>,
     tasks: BTreeMap<u64, Arc<SimulatedTask>>,
     next_task: u64,
     /// Whether the process has crashed: nothing runs any more.
@@ -66,7 +66,7 @@ impl std::fmt::Debug for State {
     }
 }
 
-enum Ready {
+enum Runnable {
     Task(Arc<SimulatedTask>),
     Job(BlockingJob),
 }
@@ -101,7 +101,7 @@ impl Wake for SimulatedTask {
             }
             let mut state = shared.lock();
             if !state.crashed {
-                state.ready.push(Ready::Task(self));
+                state.ready.push(Runnable::Task(self));
             }
         }
     }
@@ -141,8 +141,8 @@ impl Scheduler {
             let chosen = usize::try_from(state.random.below(count as u64)).expect("an index fits");
             let ready = state.ready.swap_remove(chosen);
             let number = match &ready {
-                Ready::Task(task) => task.number,
-                Ready::Job(_) => u64::MAX,
+                Runnable::Task(task) => task.number,
+                Runnable::Job(_) => u64::MAX,
             };
             state.steps += 1;
             state.digest = Rng::new(state.digest ^ number).next_u64();
@@ -150,8 +150,8 @@ impl Scheduler {
         };
         match ready {
             // A panic ends the job or the task alone. `run` reports panics that are not part of the plan.
-            Ready::Job(job) => drop(catch_unwind(AssertUnwindSafe(job))),
-            Ready::Task(task) => self.poll(&task),
+            Runnable::Job(job) => drop(catch_unwind(AssertUnwindSafe(job))),
+            Runnable::Task(task) => self.poll(&task),
         }
         true
     }
@@ -264,7 +264,7 @@ impl Spawner for Scheduler {
     fn spawn_blocking(&self, job: BlockingJob) {
         let mut state = self.shared.lock();
         if !state.crashed {
-            state.ready.push(Ready::Job(job));
+            state.ready.push(Runnable::Job(job));
         }
     }
 
@@ -273,7 +273,7 @@ impl Spawner for Scheduler {
         Ok(())
     }
 
-    fn block<'a>(
+    fn block_in_place<'a>(
         &'a self,
         job: &'a mut (dyn FnMut() + Send),
     ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {

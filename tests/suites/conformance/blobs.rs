@@ -26,11 +26,11 @@ fn check(blobs: &dyn ContentStore) {
     for bytes in &all {
         assert_eq!(blobs.get(hash(bytes)).unwrap().as_ref(), Some(bytes));
         for count in [0, 3, 4096] {
-            let head = blobs.head(hash(bytes), count).unwrap().unwrap();
+            let head = blobs.read_prefix(hash(bytes), count).unwrap().unwrap();
             assert_eq!(head, bytes[..count.min(bytes.len())], "the first {count} bytes of {}", bytes.len());
         }
     }
-    assert_eq!(blobs.head(hash(b"missing"), 10).unwrap(), None);
+    assert_eq!(blobs.read_prefix(hash(b"missing"), 10).unwrap(), None);
     let error = blobs.put(hash(b"one thing"), b"another").unwrap_err();
     assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
     assert_eq!(blobs.get(hash(b"one thing")).unwrap(), None);

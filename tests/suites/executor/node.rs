@@ -100,7 +100,7 @@ impl WorkerAdmission for Services {
 
 /// All workers of these tests are in one project.
 impl HostAuthorization for Services {
-    fn permits(&self, _: ProjectId, _: ProjectAction, _: ProjectId) -> bool {
+    fn is_authorized(&self, _: ProjectId, _: ProjectAction, _: ProjectId) -> bool {
         false
     }
 }
@@ -305,8 +305,8 @@ impl Node {
     }
 
     /// Calls `hook` after each read of a projection or a key, before the executor gets the result.
-    pub(crate) fn after_reads(&self, hook: impl Fn() + Send + Sync + 'static) {
-        self.store.after_reads(Arc::new(hook));
+    pub(crate) fn set_read_hook(&self, hook: impl Fn() + Send + Sync + 'static) {
+        self.store.set_read_hook(Arc::new(hook));
     }
 
     /// Waits until the derived state of all rows is in the store, so the next start folds no row.
@@ -399,7 +399,7 @@ impl Node {
             count: 1_000,
             bytes_max: usize::MAX,
             is_filtered: false,
-            show: Box::new(|_, entry| Some((entry.clone(), 0))),
+            filter_map: Box::new(|_, entry| Some((entry.clone(), 0))),
         };
         self.executor.oplog(worker, search).await.unwrap().entries
     }

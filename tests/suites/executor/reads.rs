@@ -276,7 +276,7 @@ async fn a_request_reads_the_store_a_bounded_number_of_times_under_load() {
     let busy = Arc::new(AtomicBool::new(false));
     let (hooked, counted) = (Arc::downgrade(&node), reads.clone());
     let runtime = tokio::runtime::Handle::current();
-    node.after_reads(move || {
+    node.set_read_hook(move || {
         let Some(node) = hooked.upgrade() else { return };
         // The requests of the load itself are not counted.
         if busy.swap(true, Ordering::SeqCst) {
@@ -332,7 +332,7 @@ async fn a_row_number_that_is_assigned_again_is_not_mistaken_for_the_first_one()
     // While the request reads the key, a commit fails, the state is rebuilt, and other rows are appended.
     let (hooked, runtime) = (Arc::downgrade(&node), tokio::runtime::Handle::current());
     let calls = AtomicU64::new(0);
-    node.after_reads(move || {
+    node.set_read_hook(move || {
         // The first read is that of the projection.
         if calls.fetch_add(1, Ordering::SeqCst) != 1 {
             return;

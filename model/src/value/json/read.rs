@@ -129,7 +129,7 @@ fn kind_of(json: &Json) -> String {
 }
 
 /// Quotes a text of the caller, or a name of the component, in an error message: shortened, and on one line.
-pub(super) fn quoted(text: &str) -> String {
+pub(super) fn escaped_excerpt(text: &str) -> String {
     const CHARS_SHOWN_MAX: usize = 64;
     let mut short: String = text.chars().take(CHARS_SHOWN_MAX).flat_map(char::escape_debug).collect();
     if text.chars().nth(CHARS_SHOWN_MAX).is_some() {
@@ -211,7 +211,7 @@ fn read(ty: &Type, json: &Json, at: Position<'_>) -> ReadResult<Value> {
             }
             _ => return mismatch(ty, json),
         },
-        Type::Handle(name) => return fail(Problem::Handle(quoted(name))),
+        Type::Handle(name) => return fail(Problem::Handle(escaped_excerpt(name))),
     })
 }
 
@@ -251,7 +251,8 @@ fn integer(ty: &Type, json: &Json) -> ReadResult<i128> {
         Json::String(text) if matches!(ty, Type::S64 | Type::U64) => {
             let digits = text.strip_prefix('-').unwrap_or(text);
             if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-                let found = format!("the string \"{}\", which is not a decimal number", quoted(text));
+                let found =
+                    format!("the string \"{}\", which is not a decimal number", escaped_excerpt(text));
                 return fail(Problem::Mismatch { expected: describe(ty), found });
             }
             // Only too many digits can make this fail, and then the value is far outside 64 bits.
@@ -263,8 +264,8 @@ fn integer(ty: &Type, json: &Json) -> ReadResult<i128> {
 
 fn out_of_range<T>(json: &Json, name: &'static str, min: &str, max: &str) -> ReadResult<T> {
     let value = match json {
-        Json::String(text) => quoted(text),
-        other => quoted(&other.to_string()),
+        Json::String(text) => escaped_excerpt(text),
+        other => escaped_excerpt(&other.to_string()),
     };
     fail(Problem::Range { value, min: min.to_owned(), max: max.to_owned(), ty: name })
 }
@@ -331,7 +332,7 @@ fn character(ty: &Type, json: &Json) -> ReadResult<char> {
             if let (Some(v), None) = (chars.next(), chars.next()) {
                 Ok(v)
             } else {
-                let found = format!("the string \"{}\"", quoted(text));
+                let found = format!("the string \"{}\"", escaped_excerpt(text));
                 fail(Problem::Mismatch { expected: describe(ty), found })
             }
         }
@@ -426,7 +427,9 @@ fn record(outer: &Type, fields: &[(String, Type)], json: &Json, at: Position<'_>
                 at.omit(name)?;
                 Value::Option(None)
             }
-            (None, _) => return fail(Problem::MissingField { field: quoted(name), ty: describe(ty) }),
+            (None, _) => {
+                return fail(Problem::MissingField { field: escaped_excerpt(name), ty: describe(ty) });
+            }
         });
     }
     Ok(Value::Record(values))
@@ -444,7 +447,7 @@ fn variant(
             let case = name_index("case", names(), name)?;
             match &cases[case as usize].1 {
                 None => Ok(Value::Variant(case, None)),
-                Some(ty) => fail(Problem::MissingPayload { case: quoted(name), ty: describe(ty) }),
+                Some(ty) => fail(Problem::MissingPayload { case: escaped_excerpt(name), ty: describe(ty) }),
             }
         }
         Json::Object(object) => {
@@ -470,6 +473,6 @@ fn name_index<'a>(
     let all = names.clone();
     match names.position(|known| known == name).and_then(|index| u32::try_from(index).ok()) {
         Some(index) => Ok(index),
-        None => fail(Problem::UnknownName { what, name: quoted(name), known: join_names(all) }),
+        None => fail(Problem::UnknownName { what, name: escaped_excerpt(name), known: join_names(all) }),
     }
 }

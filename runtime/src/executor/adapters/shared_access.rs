@@ -9,7 +9,7 @@ use crate::executor::core::{Core, State, unavailable};
 use crate::executor::ledger::shared_values::{KEYS_PER_LOCK_MAX, KeyChunk, ReadId, StoredValues};
 use crate::executor::ledger::{HostCallContext, LedgerEvent, StepOutcome};
 use crate::executor::panics::StateGuard;
-use crate::executor::position::Position;
+use crate::executor::position::RowPosition;
 use crate::storage::ports::{StoreError, WorkerNum};
 use async_trait::async_trait;
 use golem_host::ports::{Blobstore, KeyValue, PortError};
@@ -101,7 +101,7 @@ impl ActivationAdapter {
         self.track_row(&outcome);
         let StepOutcome::SharedWritten(response, seq) = outcome else { return Err(PortError::Discarded) };
         if unwritten > UNWRITTEN_BYTES_MAX {
-            let written = Position::of(self.generation, seq);
+            let written = RowPosition::new(self.generation, seq);
             self.core.wait_until_durable(written).await.map_err(port_error)?;
         }
         Ok(response)

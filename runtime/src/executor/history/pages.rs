@@ -10,9 +10,9 @@ use std::collections::VecDeque;
 /// Number of rows of the first read where few are expected, because they follow a snapshot.
 const FEW_ROWS: usize = 100;
 
-/// Consecutive rows of a worker that are read together.
+/// Names consecutive rows of a worker that are read together. It does not hold them.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Page {
+pub(super) struct PageRef {
     /// The last row.
     pub(super) last: Seq,
     /// Number of rows.
@@ -21,7 +21,7 @@ pub(super) struct Page {
     pub(super) bytes: usize,
 }
 
-impl Page {
+impl PageRef {
     /// Reads the rows, oldest first. `None` if they were removed, because the worker was deleted.
     pub(super) fn read(self, store: &dyn Store) -> Result<Option<Vec<LogRow>>, StoreError> {
         let mut rows = store.rows_back(self.last, self.rows, usize::MAX)?;
@@ -32,18 +32,18 @@ impl Page {
 
 /// Reads the rows of a worker from `last` back to `first` (0 for the oldest one). Calls `visit` with each page of them,
 /// newest row first. Returns the pages, oldest page first. A page has at most `page_bytes`, or one row.
-pub(super) fn scan(
+pub(super) fn scan_pages(
     store: &dyn Store,
     last: Seq,
     first: Seq,
     page_bytes: usize,
     mut visit: impl FnMut(Vec<LogRow>) -> Result<(), StoreError>,
-) -> Result<VecDeque<Page>, StoreError> {
+) -> Result<VecDeque<PageRef>, StoreError> {
     let mut pages = VecDeque::new();
     let mut add = |rows: Vec<LogRow>| {
         if let Some(newest) = rows.first() {
             let bytes = rows.iter().map(|row| row.body.len()).sum();
-            pages.push_front(Page { last: newest.seq, rows: rows.len(), bytes });
+            pages.push_front(PageRef { last: newest.seq, rows: rows.len(), bytes });
             visit(rows)?;
         }
         Ok::<_, StoreError>(())

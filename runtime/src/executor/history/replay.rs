@@ -1,6 +1,6 @@
 //! The history of a worker for the host, read from the store while it is replayed.
 
-use super::pages::{Page, scan};
+use super::pages::{PageRef, scan_pages};
 use super::{corrupt_row, decode, row};
 use crate::executor::adapters;
 use crate::executor::core::unavailable;
@@ -28,7 +28,7 @@ pub(crate) struct HistoryRange {
 }
 
 /// Scans the rows of a worker, and returns its history, which reads them again in pages of `page_bytes`. Blocks.
-pub(crate) fn open(
+pub(crate) fn open_history(
     store: &Arc<dyn Store>,
     spawner: &Arc<dyn Spawner>,
     range: HistoryRange,
@@ -39,7 +39,7 @@ pub(crate) fn open(
     // The row after the visited ones, and the index of its first entry.
     let mut follower: Option<(Seq, OplogIndex)> = None;
     let mut oldest: Option<Vec<(Seq, Row)>> = None;
-    let mut pages = scan(&**store, last, first_row, page_bytes, |rows| {
+    let mut pages = scan_pages(&**store, last, first_row, page_bytes, |rows| {
         oldest = None;
         let fits = rows.iter().map(|row| row.body.len()).sum::<usize>() <= page_bytes;
         let mut decoded = Vec::with_capacity(if fits { rows.len() } else { 0 });
@@ -121,7 +121,7 @@ struct StorePages {
     before: OplogIndex,
     page_bytes: usize,
     /// The pages that were not read yet.
-    pages: VecDeque<Page>,
+    pages: VecDeque<PageRef>,
     /// The rest of the page that is replayed.
     rows: Rows,
     /// The invocations that were accepted in this page, by their row.
@@ -156,7 +156,7 @@ impl HistoryPages for StorePages {
 /// A page that is read by the first thread that gets to it: usually one that reads ahead, otherwise the one that needs
 /// the page. So replay never waits for a thread that has not begun.
 struct Prefetch {
-    page: Page,
+    page: PageRef,
     /// Locked while the page is read.
     state: Mutex<PrefetchState>,
 }
@@ -168,7 +168,7 @@ enum PrefetchState {
 }
 
 impl Prefetch {
-    fn new(page: Page) -> Arc<Self> {
+    fn new(page: PageRef) -> Arc<Self> {
         Arc::new(Self { page, state: Mutex::new(PrefetchState::Unread) })
     }
 
@@ -189,7 +189,7 @@ impl Prefetch {
     }
 }
 
-fn read(store: &dyn Store, page: Page) -> Result<Rows, PortError> {
+fn read(store: &dyn Store, page: PageRef) -> Result<Rows, PortError> {
     match page.read(store) {
         Ok(Some(rows)) => Ok(rows.into_iter().map(|row| (row.seq, StoredRow::Encoded(row.body))).collect()),
         // The worker was deleted meanwhile.
@@ -332,7 +332,7 @@ mod tests {
             let store: Arc<dyn Store> = self.store.clone();
             let range = HistoryRange { last: self.last, first_row, before: OplogIndex(before) };
             let spawner: Arc<dyn Spawner> = TokioSpawner::current();
-            open(&store, &spawner, range, page_bytes)
+            open_history(&store, &spawner, range, page_bytes)
         }
     }
 

@@ -30,7 +30,7 @@ impl DeletedNames {
     }
 
     /// The last index of the deleted worker with this id, if the store does not have it.
-    pub(super) fn unwritten_end(&self, id: &WorkerId) -> Option<OplogIndex> {
+    pub(super) fn unwritten_oplog_end(&self, id: &WorkerId) -> Option<OplogIndex> {
         self.unwritten.get(id).map(|(end, _)| *end)
     }
 
@@ -49,13 +49,13 @@ impl Ledger {
     }
 
     /// Number of deleted names of a template.
-    pub(crate) fn deleted_names(&self, template: TemplateId) -> u64 {
+    pub(crate) fn deleted_name_count(&self, template: TemplateId) -> u64 {
         self.deleted_names.counts.of(template)
     }
 
     /// Counts the deleted names after recovery. A row that was folded again may be of a worker whose name is written
     /// already, so the counts during recovery are not exact.
-    pub(crate) fn count_deleted_names(&mut self, store: &dyn Store) -> Result<(), StoreError> {
+    pub(crate) fn recount_deleted_names(&mut self, store: &dyn Store) -> Result<(), StoreError> {
         let mut counts = WorkerCounts::new(store.deleted_name_counts()?);
         for id in self.deleted_names.unwritten.keys().collect::<std::collections::BTreeSet<_>>() {
             if store.deleted_name(id)?.is_none() {

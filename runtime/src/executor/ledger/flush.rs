@@ -1,6 +1,6 @@
 //! What is written to the store with a commit, and what the ledger may evict after it.
 
-use super::store_reads::Retired;
+use super::store_reads::RetiredItem;
 use super::{Ledger, PendingFlush};
 use crate::executor::projection::WorkerProjection;
 use crate::storage::ports::{Batch, DerivedPosition, Seq, WorkerNum};
@@ -135,13 +135,13 @@ impl Ledger {
         self.flushes_committed = number;
         // From now on the store answers for all of this. Reads that have begun may have missed it.
         for worker in written {
-            self.pin(worker);
+            self.pin_projection(worker);
         }
         for row in keys {
-            self.store_reads.retire(Retired::Key(row));
+            self.store_reads.retire(RetiredItem::Key(row));
         }
         for removed in removed {
-            self.store_reads.retire(Retired::Worker(removed));
+            self.store_reads.retire(RetiredItem::Worker(removed));
         }
         self.drop_retired();
     }

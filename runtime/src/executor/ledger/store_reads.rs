@@ -35,7 +35,7 @@ impl Drop for StoreRead {
 
 /// What the ledger drops because the store answers for it.
 #[derive(Debug)]
-pub(super) enum Retired {
+pub(super) enum RetiredItem {
     Key(IdempotencyRow),
     Worker(RemovedWorker),
 }
@@ -46,7 +46,7 @@ pub(super) struct StoreReads {
     active: Arc<ActiveReads>,
     begun: u64,
     /// What the store answers for, and the number of the last read that may have missed it.
-    retired: VecDeque<(u64, Retired)>,
+    retired: VecDeque<(u64, RetiredItem)>,
 }
 
 impl StoreReads {
@@ -66,11 +66,11 @@ impl StoreReads {
         self.active.0.lock().first().copied().unwrap_or(u64::MAX)
     }
 
-    pub(super) fn retire(&mut self, retired: Retired) {
+    pub(super) fn retire(&mut self, retired: RetiredItem) {
         self.retired.push_back((self.begun, retired));
     }
 
-    fn take_retired(&mut self) -> Vec<Retired> {
+    fn take_retired(&mut self) -> Vec<RetiredItem> {
         let oldest = self.oldest();
         let count = self.retired.partition_point(|(last, _)| *last < oldest);
         self.retired.drain(..count).map(|(_, retired)| retired).collect()
@@ -85,12 +85,12 @@ impl Ledger {
 
     /// Whether the read began in this ledger. After a failed commit another ledger is in its place, and what was read is
     /// not valid any more.
-    pub(crate) fn is_current(&self, read: &StoreRead) -> bool {
+    pub(crate) fn is_read_valid(&self, read: &StoreRead) -> bool {
         Arc::ptr_eq(&self.store_reads.active, &read.active)
     }
 
     /// Keeps a projection in memory until the reads that have begun have ended.
-    pub(crate) fn pin(&mut self, worker: WorkerNum) {
+    pub(crate) fn pin_projection(&mut self, worker: WorkerNum) {
         let last = self.store_reads.last();
         if let Some(cached) = self.projections.get_mut(&worker) {
             cached.last_read = last;
@@ -101,14 +101,14 @@ impl Ledger {
     pub(super) fn drop_retired(&mut self) {
         for retired in self.store_reads.take_retired() {
             match retired {
-                Retired::Key(row) => {
+                RetiredItem::Key(row) => {
                     let entry = (row.worker, row.key_hash);
                     if self.key_records.get(&entry).is_some_and(|record| record.outcome == Some(row.outcome))
                     {
                         self.key_records.remove(&entry);
                     }
                 }
-                Retired::Worker(removed) => {
+                RetiredItem::Worker(removed) => {
                     self.removed_workers.remove(&removed.worker);
                     if let Some(name) = &removed.name {
                         self.deleted_names.mark_written(name);

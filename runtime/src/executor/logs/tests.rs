@@ -56,15 +56,15 @@ async fn events_become_visible_with_their_rows_and_once() {
     assert!(!logs.add(WORKER, Seq(10), vec![printed(3, 3)]).1);
     assert!(logs.add(WORKER, Seq(12), vec![printed(5, 1)]).1);
     assert!(visible(&logs).await.is_empty());
-    ring.show(Seq(11));
+    ring.publish(Seq(11));
     assert_eq!(visible(&logs).await, ["3.1", "3.2", "3.3"]);
-    ring.show(Seq(12));
+    ring.publish(Seq(12));
     // The worker was interrupted: its next activation prints the event after entry 5 again, and one more.
     assert!(logs.add(WORKER, Seq(12), vec![printed(5, 1), printed(5, 2)]).1);
-    ring.show(Seq(12));
+    ring.publish(Seq(12));
     // A failed attempt has an entry, so the output of the next attempt has other places.
     logs.add(WORKER, Seq(13), vec![printed(6, 1)]);
-    ring.show(Seq(13));
+    ring.publish(Seq(13));
     assert_eq!(visible(&logs).await, ["3.1", "3.2", "3.3", "5.1", "5.2", "6.1"]);
 }
 
@@ -73,11 +73,11 @@ async fn events_of_a_failed_commit_are_dropped_and_printed_again() {
     let logs = Logs::default();
     let (ring, _) = logs.add(WORKER, Seq(10), vec![printed(3, 1)]);
     ring.drop_waiting();
-    ring.show(Seq(10));
+    ring.publish(Seq(10));
     assert!(visible(&logs).await.is_empty());
     assert_eq!(node_bytes(&logs), 0);
     logs.add(WORKER, Seq(10), vec![printed(3, 1)]);
-    ring.show(Seq(10));
+    ring.publish(Seq(10));
     assert_eq!(visible(&logs).await, ["3.1"]);
 }
 
@@ -95,7 +95,7 @@ async fn a_subscriber_waits_for_events_and_for_the_end() {
     for number in 1..=3 {
         let (ring, _) = logs.add(WORKER, Seq(number), vec![printed(number, 1)]);
         tokio::task::yield_now().await;
-        ring.show(Seq(number));
+        ring.publish(Seq(number));
     }
     logs.notify_unloaded(WORKER);
     let expected: Vec<LogNotice> = (1..=3).map(|number| LogNotice::Event(printed(number, 1).event)).collect();
@@ -111,7 +111,7 @@ async fn a_subscriber_that_lags_loses_the_oldest_events_and_learns_how_many() {
     let count = LAG_EVENTS_MAX as u64 + 5;
     for number in 1..=count {
         let (ring, _) = logs.add(WORKER, Seq(1), vec![printed(1, number)]);
-        ring.show(Seq(1));
+        ring.publish(Seq(1));
     }
     let seen = ready(&mut slow).await;
     assert_eq!((seen[0].as_str(), seen[1].as_str(), seen.len()), ("missed 5", "1.6", LAG_EVENTS_MAX + 1));
@@ -137,7 +137,7 @@ async fn while_no_commit_succeeds_the_oldest_events_are_dropped_and_counted() {
         for event in events {
             logs.add(WORKER, Seq(10), vec![event]);
         }
-        logs.ring(WORKER).show(Seq(10));
+        logs.ring(WORKER).publish(Seq(10));
         let seen = ready(&mut subscription).await;
         assert_eq!((seen[0].clone(), seen.len()), (format!("missed {}", count - kept), kept + 1));
     }
@@ -148,14 +148,14 @@ async fn the_text_of_a_worker_and_of_the_node_is_bounded() {
     let logs = Logs::default();
     let quiet = WorkerNum(0);
     let (ring, _) = logs.add(quiet, Seq(1), vec![printed(1, 1)]);
-    ring.show(Seq(1));
+    ring.publish(Seq(1));
     let mut most = 0;
     for worker in 1..=1_000 {
         for number in 1..=8 {
             let (ring, _) = logs.add(WorkerNum(worker), Seq(1), vec![large(number)]);
             // Half of the events wait, so that both queues reach the bound.
             if worker % 2 == 0 {
-                ring.show(Seq(1));
+                ring.publish(Seq(1));
                 assert!(ring.state.lock().visible.bytes <= KEPT_BYTES_MAX);
             }
             most = most.max(node_bytes(&logs));

@@ -1,7 +1,7 @@
 //! An entry, formatted for people: in a page with long fields cut, alone as a whole.
 
-use super::field::{Field, WordSearch};
-use super::value::{Escaped, Untyped, values_bytes, write_params};
+use super::field::{EntryField, WordSearch};
+use super::value::{EscapedBytes, UntypedValue, values_bytes, write_params};
 use crate::catalog::Template;
 use golem_api::oplog as api;
 use golem_api::worker::CallingConvention;
@@ -24,7 +24,7 @@ pub(super) struct ShownEntry<'a> {
     kind: &'static str,
     at: Option<Timestamp>,
     text: String,
-    details: Vec<Field<'a>>,
+    details: Vec<EntryField<'a>>,
 }
 
 impl ShownEntry<'_> {
@@ -34,7 +34,7 @@ impl ShownEntry<'_> {
         let mut bytes = ENTRY_BYTES + self.text.len();
         let mut details = serde_json::Map::new();
         for field in &self.details {
-            let shown = field.shown();
+            let shown = field.in_page();
             cut |= shown.is_cut;
             bytes += shown.bytes;
             details.insert(field.name.to_owned(), shown.value);
@@ -96,54 +96,57 @@ pub(super) fn show_entry<'a>(template: &'a Template, index: OplogIndex, entry: &
                 Some(*at),
                 format!("worker {} of template version {template_version}", id.name),
                 vec![
-                    Field::small("worker", &id.name),
-                    Field::small("template", id.template),
-                    Field::small("templateVersion", template_version),
-                    Field::small("project", project),
-                    Field::small("account", account),
-                    Field::sized("args", args_bytes, args),
-                    Field::sized("env", env_bytes, env),
+                    EntryField::small("worker", &id.name),
+                    EntryField::small("template", id.template),
+                    EntryField::small("templateVersion", template_version),
+                    EntryField::small("project", project),
+                    EntryField::small("account", account),
+                    EntryField::sized("args", args_bytes, args),
+                    EntryField::sized("env", env_bytes, env),
                 ],
             )
         }
         Entry::Activated { at, engine } => {
             let text = format!("loaded by {engine}");
-            ("activated", Some(*at), text, vec![Field::small("engine", engine)])
+            ("activated", Some(*at), text, vec![EntryField::small("engine", engine)])
         }
         Entry::InvocationStarted { at, key, source } => {
-            let key = Field::small("key", (!key.is_anonymous()).then(|| key.as_str()));
+            let key = EntryField::small("key", (!key.is_anonymous()).then(|| key.as_str()));
             let (text, details) = show_source(template, source);
             ("invocation-started", Some(*at), text, std::iter::once(key).chain(details).collect())
         }
         Entry::HostCall { call, response } => {
-            let answer = Field::sized("answer", response.len(), Escaped(response));
+            let answer = EntryField::sized("answer", response.len(), EscapedBytes(response));
             (
                 "host-call",
                 None,
                 format!("{call} = {}", answer.excerpt()),
                 vec![
-                    Field::small("function", call.function.name()),
-                    Field::small("request", request_text(call)),
+                    EntryField::small("function", call.function.name()),
+                    EntryField::small("request", request_text(call)),
                     answer,
-                    Field::small("answerBytes", response.len()),
+                    EntryField::small("answerBytes", response.len()),
                 ],
             )
         }
         Entry::ClockReadings(readings) => show_readings(readings),
         Entry::InvocationCompleted { at, result } => {
             let bytes = result.as_slice();
-            let result = Field::sized("result", values_bytes(bytes), result.as_ref().map(Untyped));
+            let result = EntryField::sized("result", values_bytes(bytes), result.as_ref().map(UntypedValue));
             ("invocation-completed", Some(*at), format!("returned {}", result.excerpt()), vec![result])
         }
         Entry::AttemptFailed { at, details, retry_at } => (
             "attempt-failed",
             Some(*at),
             format!("failed, to be tried again at {retry_at}: {details}"),
-            vec![Field::sized("details", details.len(), details), Field::small("retryAt", retry_at)],
+            vec![
+                EntryField::sized("details", details.len(), details),
+                EntryField::small("retryAt", retry_at),
+            ],
         ),
         Entry::InvocationFailed { at, cause } => {
             let details = cause_text(cause);
-            let field = Field::sized("details", details.len(), details.clone());
+            let field = EntryField::sized("details", details.len(), details.clone());
             ("invocation-failed", Some(*at), details, vec![field])
         }
         Entry::ProgramEnded { at } => {
@@ -155,16 +158,16 @@ pub(super) fn show_entry<'a>(template: &'a Template, index: OplogIndex, entry: &
             let text = format!("waits outside memory until {until}, for {} promises", promises.len());
             let bytes = promises.iter().map(String::len).sum();
             let details = vec![
-                Field::small("wakeAt", wake_at),
-                Field::sized("promises", bytes, promises),
-                Field::small("monotonicNanos", monotonic_nanos),
+                EntryField::small("wakeAt", wake_at),
+                EntryField::sized("promises", bytes, promises),
+                EntryField::small("monotonicNanos", monotonic_nanos),
             ];
             ("parked", Some(*at), text, details)
         }
         Entry::Configured { at, options } => {
             let details = vec![
-                Field::small("retryPolicy", options.retry_policy),
-                Field::small("onFailure", options.on_failure),
+                EntryField::small("retryPolicy", options.retry_policy),
+                EntryField::small("onFailure", options.on_failure),
             ];
             ("configured", Some(*at), "the worker's failure policy".to_owned(), details)
         }
@@ -177,7 +180,7 @@ pub(super) fn show_entry<'a>(template: &'a Template, index: OplogIndex, entry: &
                 RevertReason::OperatorRevert => "reverted",
             };
             let text = format!("from {from} up to here is not replayed any more ({reason})");
-            let details = vec![Field::small("from", from.0), Field::small("reason", reason)];
+            let details = vec![EntryField::small("from", from.0), EntryField::small("reason", reason)];
             ("set-aside", Some(*at), text, details)
         }
         Entry::LifecycleEvent(event) => show_lifecycle_event(event),
@@ -192,56 +195,56 @@ fn show_readings(readings: &ClockReadings) -> ShownEvent<'static> {
         let CountedReadings { first, count } = readings.of(clock);
         if count > 0 {
             texts.push(format!("{} read {count} times, first {first} ns", clock.function()));
-            details.push(Field::small(name, json!({ "count": count, "firstNanos": first })));
+            details.push(EntryField::small(name, json!({ "count": count, "firstNanos": first })));
         }
     }
     ("clock-readings", None, texts.join("; "), details)
 }
 
-fn show_source<'a>(template: &'a Template, source: &'a InvocationSource) -> (String, Vec<Field<'a>>) {
+fn show_source<'a>(template: &'a Template, source: &'a InvocationSource) -> (String, Vec<EntryField<'a>>) {
     match source {
         InvocationSource::Inline { function, params } => {
-            let shown = Field::written("params", values_bytes(params), move |out| {
+            let shown = EntryField::from_writer("params", values_bytes(params), move |out| {
                 write_params(template, function, params, out)
             });
             let text = format!("{function} with {}", shown.excerpt());
-            (text, vec![Field::small("function", function.as_ref()), shown])
+            (text, vec![EntryField::small("function", function.as_ref()), shown])
         }
         InvocationSource::Program { function, convention, input } => {
             let convention = CallingConvention::from(*convention);
-            let shown = Field::sized("input", input.len(), input);
+            let shown = EntryField::sized("input", input.len(), input);
             let text = format!("{function} by {convention} with {}", shown.excerpt());
             let details = vec![
-                Field::small("function", function.as_ref()),
-                Field::small("callingConvention", convention),
+                EntryField::small("function", function.as_ref()),
+                EntryField::small("callingConvention", convention),
                 shown,
             ];
             (text, details)
         }
         InvocationSource::Queued { row: accepted_row } => {
-            (format!("the invocation of row {accepted_row}"), vec![Field::small("row", accepted_row)])
+            (format!("the invocation of row {accepted_row}"), vec![EntryField::small("row", accepted_row)])
         }
     }
 }
 
-type ShownEvent<'a> = (&'static str, Option<Timestamp>, String, Vec<Field<'a>>);
+type ShownEvent<'a> = (&'static str, Option<Timestamp>, String, Vec<EntryField<'a>>);
 
 fn show_lifecycle_event(event: &LifecycleEvent) -> ShownEvent<'_> {
     let (kind, text, details) = match event {
         LifecycleEvent::Snapshot { at: _, state } => {
             let text = format!("saved and loaded {} bytes", image_bytes(state));
             let details = vec![
-                Field::small("version", state.version),
-                Field::small("invocations", state.invocations),
-                Field::small("bytes", image_bytes(state)),
-                Field::small("digest", digest(state)),
+                EntryField::small("version", state.version),
+                EntryField::small("invocations", state.invocations),
+                EntryField::small("bytes", image_bytes(state)),
+                EntryField::small("digest", digest(state)),
             ];
             ("snapshot", text, details)
         }
         LifecycleEvent::SnapshotRefused { at: _, details } => (
             "snapshot-refused",
             format!("cannot be saved: {details}"),
-            vec![Field::sized("details", details.len(), details)],
+            vec![EntryField::sized("details", details.len(), details)],
         ),
         LifecycleEvent::Updated { at: _, from, to, state } => {
             let saved = state.as_ref().map(|state| {
@@ -250,19 +253,22 @@ fn show_lifecycle_event(event: &LifecycleEvent) -> ShownEvent<'_> {
                     "bytes": image_bytes(state), "digest": digest(state),
                 })
             });
-            let details =
-                vec![Field::small("from", from), Field::small("to", to), Field::small("saved", saved)];
+            let details = vec![
+                EntryField::small("from", from),
+                EntryField::small("to", to),
+                EntryField::small("saved", saved),
+            ];
             ("updated", format!("runs version {to} instead of {from}"), details)
         }
         LifecycleEvent::UpdateRefused { at: _, from, to, mode, index, details } => (
             "update-refused",
             format!("stays on version {from}, the update to {to} would fail: {details}"),
             vec![
-                Field::small("from", from),
-                Field::small("to", to),
-                Field::small("mode", mode),
-                Field::small("index", index.map(|index| index.0)),
-                Field::sized("details", details.len(), details),
+                EntryField::small("from", from),
+                EntryField::small("to", to),
+                EntryField::small("mode", mode),
+                EntryField::small("index", index.map(|index| index.0)),
+                EntryField::sized("details", details.len(), details),
             ],
         ),
     };

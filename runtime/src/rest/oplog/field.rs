@@ -13,14 +13,14 @@ const EXCERPT_BYTES_MAX: usize = 200;
 type WriteJson<'a> = Box<dyn Fn(&mut dyn Write) -> io::Result<()> + 'a>;
 
 /// A field of the details of an entry.
-pub(super) struct Field<'a> {
+pub(super) struct EntryField<'a> {
     pub(super) name: &'static str,
     /// Its size in the oplog, about. Its JSON may be larger, because it has the names of record fields.
     bytes: usize,
     write: WriteJson<'a>,
 }
 
-impl<'a> Field<'a> {
+impl<'a> EntryField<'a> {
     /// A field that is small in every entry.
     pub(super) fn small(name: &'static str, value: impl Serialize + 'a) -> Self {
         Self::sized(name, 0, value)
@@ -28,11 +28,11 @@ impl<'a> Field<'a> {
 
     /// A field of this size.
     pub(super) fn sized(name: &'static str, bytes: usize, value: impl Serialize + 'a) -> Self {
-        Self::written(name, bytes, move |out| serde_json::to_writer(out, &value).map_err(io::Error::from))
+        Self::from_writer(name, bytes, move |out| serde_json::to_writer(out, &value).map_err(io::Error::from))
     }
 
     /// A field of this size, which `write` writes as JSON.
-    pub(super) fn written(
+    pub(super) fn from_writer(
         name: &'static str,
         bytes: usize,
         write: impl Fn(&mut dyn Write) -> io::Result<()> + 'a,
@@ -46,7 +46,7 @@ impl<'a> Field<'a> {
     }
 
     /// The field as JSON, or its length as text if it is long.
-    pub(super) fn shown(&self) -> ShownField {
+    pub(super) fn in_page(&self) -> ShownField {
         if self.bytes <= FIELD_BYTES_SHOWN
             && let (json, true) = self.beginning(FIELD_BYTES_SHOWN)
             && let Ok(value) = serde_json::from_slice(&json)
@@ -175,23 +175,28 @@ mod tests {
     #[test]
     fn a_long_field_is_shown_by_its_length() {
         for (field, shown, is_cut, excerpt) in [
-            (Field::small("f", [1, 2]), AnyJson::from(vec![1, 2]), false, "[1,2]".to_owned()),
-            (Field::sized("f", 5_000, "x".repeat(5_000)), "5000 bytes".into(), true, "5000 bytes".to_owned()),
+            (EntryField::small("f", [1, 2]), AnyJson::from(vec![1, 2]), false, "[1,2]".to_owned()),
+            (
+                EntryField::sized("f", 5_000, "x".repeat(5_000)),
+                "5000 bytes".into(),
+                true,
+                "5000 bytes".to_owned(),
+            ),
             // Its JSON is longer than it is in the oplog.
             (
-                Field::sized("f", 10, vec!["a long name"; 1_000]),
+                EntryField::sized("f", 10, vec!["a long name"; 1_000]),
                 "more than 4096 bytes".into(),
                 true,
                 format!("[{}…", r#""a long name","#.repeat(15).split_at(199).0),
             ),
             (
-                Field::small("f", "ä".repeat(150)),
+                EntryField::small("f", "ä".repeat(150)),
                 "ä".repeat(150).into(),
                 false,
                 format!("\"{}…", "ä".repeat(99)),
             ),
         ] {
-            let found = field.shown();
+            let found = field.in_page();
             assert_eq!((found.value, found.is_cut), (shown, is_cut));
             assert_eq!(field.excerpt(), excerpt);
         }

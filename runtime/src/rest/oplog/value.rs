@@ -32,7 +32,7 @@ pub(super) fn write_params(
     });
     match typed {
         Some(typed) => serde_json::to_writer(out, &typed)?,
-        None => serde_json::to_writer(out, &params.iter().map(Untyped).collect::<Vec<_>>())?,
+        None => serde_json::to_writer(out, &params.iter().map(UntypedValue).collect::<Vec<_>>())?,
     }
     Ok(())
 }
@@ -56,9 +56,9 @@ impl Serialize for Params<'_> {
 }
 
 /// A value without its type.
-pub(super) struct Untyped<'a>(pub(super) &'a Value);
+pub(super) struct UntypedValue<'a>(pub(super) &'a Value);
 
-impl Serialize for Untyped<'_> {
+impl Serialize for UntypedValue<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let ty = match self.0 {
             Value::Bool(_) => Type::Bool,
@@ -75,14 +75,14 @@ impl Serialize for Untyped<'_> {
             Value::Char(_) => Type::Char,
             Value::String(_) => Type::String,
             Value::List(items) | Value::Tuple(items) | Value::Record(items) => {
-                return serializer.collect_seq(items.iter().map(Untyped));
+                return serializer.collect_seq(items.iter().map(UntypedValue));
             }
-            Value::Option(inner) => return inner.as_deref().map(Untyped).serialize(serializer),
+            Value::Option(inner) => return inner.as_deref().map(UntypedValue).serialize(serializer),
             Value::Result(Ok(value)) => {
-                return serializer.collect_map([("ok", value.as_deref().map(Untyped))]);
+                return serializer.collect_map([("ok", value.as_deref().map(UntypedValue))]);
             }
             Value::Result(Err(value)) => {
-                return serializer.collect_map([("err", value.as_deref().map(Untyped))]);
+                return serializer.collect_map([("err", value.as_deref().map(UntypedValue))]);
             }
             Value::Bytes(_) | Value::Variant(..) | Value::Enum(_) | Value::Flags(_) => {
                 return serializer.serialize_str(&excerpt(UNTYPED_BYTES_SHOWN, format_args!("{:?}", self.0)));
@@ -93,9 +93,9 @@ impl Serialize for Untyped<'_> {
 }
 
 /// Bytes as text with escapes.
-pub(super) struct Escaped<'a>(pub(super) &'a [u8]);
+pub(super) struct EscapedBytes<'a>(pub(super) &'a [u8]);
 
-impl Serialize for Escaped<'_> {
+impl Serialize for EscapedBytes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0.escape_ascii())
     }
@@ -118,9 +118,9 @@ mod tests {
             (Value::Result(Err(Some(Box::new(Value::U8(1))))), json!({ "err": 1 })),
             (Value::Enum(3), json!("Enum(3)")),
         ] {
-            assert_eq!(serde_json::to_value(Untyped(&value)).unwrap(), expected, "{value:?}");
+            assert_eq!(serde_json::to_value(UntypedValue(&value)).unwrap(), expected, "{value:?}");
         }
-        let long = serde_json::to_value(Untyped(&Value::Bytes(vec![7; 100_000]))).unwrap();
+        let long = serde_json::to_value(UntypedValue(&Value::Bytes(vec![7; 100_000]))).unwrap();
         assert!(long.as_str().unwrap().len() <= UNTYPED_BYTES_SHOWN + '…'.len_utf8());
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn oplog_end(connection: &Connection, id: &WorkerId) -> rusqlite::Res
         .optional()
 }
 
-pub(super) fn counts(connection: &Connection) -> rusqlite::Result<Vec<(TemplateId, u64)>> {
+pub(super) fn counts_by_template(connection: &Connection) -> rusqlite::Result<Vec<(TemplateId, u64)>> {
     connection
         .prepare_cached("SELECT template, count(*) FROM deleted_name GROUP BY template")?
         .query_map([], |row| Ok((TemplateId(Uuid::from_bytes(row.get(0)?)), unsigned(row, 1)?)))?

@@ -81,7 +81,7 @@ fn run() -> anyhow::Result<()> {
 fn apply_control(name: &str, overrides: &mut Overrides) -> anyhow::Result<()> {
     match name {
         "reply-before-commit" => {
-            overrides.wrap_store = Some(Box::new(|store| Arc::new(EarlyAck::store_on(store))));
+            overrides.wrap_store = Some(Box::new(|store| Arc::new(EarlyAck::wrap(store))));
         }
         "drop-syncs" => {
             register_disk(DiskFaults { syncs_dropped: true, ..DiskFaults::default() }, overrides);

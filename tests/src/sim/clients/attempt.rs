@@ -1,11 +1,11 @@
 //! Sending a request once, and checking its answer.
 
 use super::calls::{
-    answered, create, ensure, expect, invocation, invoke, invoke_number, promise_value, unless_discarded,
-    wrong,
+    check_answer, classify_reply, create, ensure, invocation, invoke, invoke_number, promise_id_value,
+    unless_discarded, wrong,
 };
-use super::requests::{Failing, Http, Region, Request, Worker, number_of};
-use super::{Client, Unanswered};
+use super::requests::{Failing, Http, Region, Request, Worker, number_name};
+use super::{AttemptError, Client};
 use crate::guests;
 use crate::sim::clock::SimulationClock;
 use crate::sim::history::{Outcome, Queued};
@@ -27,12 +27,12 @@ impl Client {
         request: &Request,
         key: &str,
         attempt: u64,
-    ) -> Result<(), Unanswered> {
+    ) -> Result<(), AttemptError> {
         let is_repeated = attempt > 1;
         match request {
             Request::Create(worker) => match create(executor, worker).await {
                 Err(ExecutorError::WorkerExists { .. }) if is_repeated => Ok(()),
-                other => answered(worker, other),
+                other => classify_reply(worker, other),
             },
             Request::Delete(worker) => match self.delete(executor, worker).await {
                 // The owner of a client's promises may not exist yet.
@@ -43,7 +43,7 @@ impl Client {
                     Ok(())
                 }
                 other => {
-                    answered(worker, other)?;
+                    classify_reply(worker, other)?;
                     self.note_deleted(worker);
                     Ok(())
                 }
@@ -59,7 +59,7 @@ impl Client {
                 let value = invoke_number(executor, worker, guests::INCREMENT, vec![], key).await?;
                 let mut state = locked(&self.state);
                 state.own_count += 1;
-                expect(value == state.own_count, || {
+                check_answer(value == state.own_count, || {
                     format!("the count is {value}, it should be {}", state.own_count)
                 })
             }
@@ -69,12 +69,12 @@ impl Client {
                     _ => (guests::INCREMENT, vec![]),
                 };
                 let queued = Queued { key: key.to_owned(), function, params: params.clone() };
-                locked(&self.history).send_queued(&number_of(worker), queued);
+                locked(&self.history).send_queued(&number_name(worker), queued);
                 ensure(executor, worker).await?;
                 let accepted = executor.enqueue(&worker.id(), invocation(function, params, key)).await;
                 // A repetition may find that it was discarded meanwhile.
-                let accepted = unless_discarded(worker, &self.history, answered(worker, accepted))?;
-                locked(&self.history).accept(&number_of(worker), key);
+                let accepted = unless_discarded(worker, &self.history, classify_reply(worker, accepted))?;
+                locked(&self.history).accept(&number_name(worker), key);
                 if *cancels && accepted.is_some() {
                     let cancel = Request::Cancel { worker: worker.clone(), key: key.to_owned() };
                     locked(&self.state).script.insert(1, cancel);
@@ -86,10 +86,10 @@ impl Client {
                 match executor.cancel(&worker.id(), &queued).await {
                     Err(ExecutorError::InvocationBegun { .. }) => Ok(()),
                     other => {
-                        answered(worker, other)?;
+                        classify_reply(worker, other)?;
                         let mut history = locked(&self.history);
-                        history.end_increment(&number_of(worker), cancelled, Outcome::Discarded);
-                        history.count("cancel before the begin");
+                        history.end_increment(&number_name(worker), cancelled, Outcome::Discarded);
+                        history.count_operation("cancel before the begin");
                         Ok(())
                     }
                 }
@@ -98,20 +98,20 @@ impl Client {
                 let params = vec![Value::String((*what).to_owned())];
                 ensure(executor, worker).await?;
                 let invocation = invocation("golem:saves/api/spoil", params, key);
-                let result = answered(worker, executor.invoke(&worker.id(), invocation).await);
+                let result = classify_reply(worker, executor.invoke(&worker.id(), invocation).await);
                 unless_discarded(worker, &self.history, result).map(drop)
             }
             Request::Fail { worker, how } => self.fail(executor, worker, *how, key).await,
             Request::AskFail { worker, target } => {
                 let params = vec![Value::String(target.name.clone()), Value::String("on purpose".to_owned())];
                 let result = invoke(executor, worker, "golem:calls/api/ask-fail", params, key).await?;
-                expect(matches!(result, Value::Result(Err(_))), || format!("the result is {result:?}"))
+                check_answer(matches!(result, Value::Result(Err(_))), || format!("the result is {result:?}"))
             }
             Request::Recover(worker) => {
                 ensure(executor, worker).await?;
                 match executor.recover_worker(&worker.id()).await {
                     Err(ExecutorError::NotStopped { .. }) => Ok(()),
-                    other => answered(worker, other),
+                    other => classify_reply(worker, other),
                 }
             }
             Request::Region { worker, how } => {
@@ -135,15 +135,15 @@ impl Client {
                 Ok(())
             }
             Request::Sleep { worker, ms } => {
-                let number = number_of(worker);
+                let number = number_name(worker);
                 locked(&self.history).send_increment(&number, key);
                 let params = vec![Value::U64(*ms)];
                 let slept = invoke_number(executor, worker, guests::SLEEP, params, key).await?;
                 self.ended(&number, key, Outcome::Done);
-                expect(slept >= *ms, || format!("it slept {slept} ms"))
+                check_answer(slept >= *ms, || format!("it slept {slept} ms"))
             }
             Request::Ask { worker, target } => {
-                let number = number_of(target);
+                let number = number_name(target);
                 locked(&self.history).send_increment(&number, key);
                 let name = Value::String(target.name.clone());
                 let (function, params) = match target.template {
@@ -165,35 +165,37 @@ impl Client {
                 Ok(())
             }
             Request::Send { worker, target, ms } => {
-                locked(&self.history).send_increment(&number_of(target), key);
+                locked(&self.history).send_increment(&number_name(target), key);
                 let name = Value::String(target.name.clone());
                 let params = vec![name, Value::U64(1), Value::U64(*ms)];
                 let result = invoke(executor, worker, "golem:calls/api/send", params, key).await?;
-                expect(result == Value::Result(Ok(None)), || format!("the result is {result:?}"))
+                check_answer(result == Value::Result(Ok(None)), || format!("the result is {result:?}"))
             }
             Request::Gather { worker, targets } => {
                 for target in targets {
-                    locked(&self.history).send_increment(&number_of(target), key);
+                    locked(&self.history).send_increment(&number_name(target), key);
                 }
                 let names = targets.iter().map(|target| Value::String(target.name.clone()));
                 let params = vec![Value::List(names.collect()), Value::U64(1)];
                 let result = invoke(executor, worker, "golem:calls/api/gather", params, key).await?;
                 let Value::List(answers) = &result else { return Err(wrong(&result)) };
-                expect(answers.len() == targets.len(), || format!("there are {} answers", answers.len()))?;
+                check_answer(answers.len() == targets.len(), || {
+                    format!("there are {} answers", answers.len())
+                })?;
                 for (target, answer) in targets.iter().zip(answers) {
                     let Value::Result(Ok(Some(value))) = answer else { return Err(wrong(answer)) };
                     let Value::U64(value) = **value else { return Err(wrong(answer)) };
-                    self.ended(&number_of(target), key, Outcome::Number(value));
+                    self.ended(&number_name(target), key, Outcome::Number(value));
                 }
                 Ok(())
             }
             Request::Update { worker, mode } => {
                 ensure(executor, worker).await?;
-                let updates = answered(worker, executor.updates(&worker.id()).await)?;
+                let updates = classify_reply(worker, executor.updates(&worker.id()).await)?;
                 match executor.update(&worker.id(), *mode, updates.version + 1).await {
                     // Another client was quicker, or this is a repetition.
                     Err(ExecutorError::UpdateToSame { .. }) => Ok(()),
-                    other => answered(worker, other),
+                    other => classify_reply(worker, other),
                 }
             }
             Request::Keep(worker) => {
@@ -231,12 +233,12 @@ impl Client {
             }
             Request::EnqueueAwait { worker, promise, key } => {
                 ensure(executor, worker).await?;
-                let invocation = invocation(guests::AWAIT_PROMISE, vec![promise_value(promise)], key);
-                answered(worker, executor.enqueue(&worker.id(), invocation).await)
+                let invocation = invocation(guests::AWAIT_PROMISE, vec![promise_id_value(promise)], key);
+                classify_reply(worker, executor.enqueue(&worker.id(), invocation).await)
             }
             Request::Complete(promise) => {
                 let data = key.as_bytes().to_vec();
-                locked(&self.history).offer(promise, &data);
+                locked(&self.history).send_completion(promise, &data);
                 let worker = Worker::new(Template::Promises, promise.worker.name.as_str());
                 let completed = match executor.complete_promise(promise, data.clone()).await {
                     Err(ExecutorError::PromiseNotFound { .. } | ExecutorError::WorkerNotFound { .. })
@@ -244,7 +246,7 @@ impl Client {
                     {
                         return Ok(());
                     }
-                    other => answered(&worker, other)?,
+                    other => classify_reply(&worker, other)?,
                 };
                 // A repetition may find what the first sending did, so only the answer to the first one says more.
                 if completed {
@@ -253,23 +255,23 @@ impl Client {
                 Ok(())
             }
             Request::Await { worker, promise, key } => {
-                let params = vec![promise_value(promise)];
+                let params = vec![promise_id_value(promise)];
                 let result = invoke(executor, worker, guests::AWAIT_PROMISE, params, key).await?;
                 let Value::Bytes(data) = &result else { return Err(wrong(&result)) };
-                locked(&self.history).awaited(promise, data);
+                locked(&self.history).answer_await(promise, data);
                 Ok(())
             }
             Request::Interrupt { worker, recovers } => {
                 ensure(executor, worker).await?;
-                answered(worker, executor.interrupt(&worker.id(), *recovers).await)
+                classify_reply(worker, executor.interrupt(&worker.id(), *recovers).await)
             }
-            Request::Resume(worker) => answered(worker, executor.resume(&worker.id()).await),
+            Request::Resume(worker) => classify_reply(worker, executor.resume(&worker.id()).await),
             Request::Read(worker) => {
                 ensure(executor, worker).await?;
-                let view = answered(worker, executor.view(&worker.id()).await)?;
+                let view = classify_reply(worker, executor.view(&worker.id()).await)?;
                 let known = !matches!(view.status, WorkerStatus::Failed | WorkerStatus::Exited);
-                expect(known, || format!("the worker is {:?}", view.status))?;
-                answered(worker, executor.queue(&worker.id()).await)?;
+                check_answer(known, || format!("the worker is {:?}", view.status))?;
+                classify_reply(worker, executor.queue(&worker.id()).await)?;
                 self.read_key(executor, worker).await
             }
             Request::Pause { ms } => {
@@ -284,8 +286,8 @@ impl Client {
     }
 
     /// Reads the state of a key whose invocation was accepted. What was acknowledged is never denied later.
-    async fn read_key(&self, executor: &Executor, worker: &Worker) -> Result<(), Unanswered> {
-        let number = number_of(worker);
+    async fn read_key(&self, executor: &Executor, worker: &Worker) -> Result<(), AttemptError> {
+        let number = number_name(worker);
         let accepted = locked(&self.history).accepted(&number);
         if accepted.is_empty() {
             return Ok(());
@@ -293,9 +295,9 @@ impl Client {
         let key = locked(&self.state).random.pick(&accepted).clone();
         let has_ended = locked(&self.history).has_ended(&number, &key);
         let asked = IdempotencyKey::new(key.as_str()).expect("the key is valid");
-        let state = answered(worker, executor.key_state(&worker.id(), &asked).await)?;
+        let state = classify_reply(worker, executor.key_state(&worker.id(), &asked).await)?;
         let is_right = state == KeyState::Done || (state == KeyState::Pending && !has_ended);
-        expect(is_right, || format!("the state of {key} is {state:?}"))?;
+        check_answer(is_right, || format!("the state of {key} is {state:?}"))?;
         if state == KeyState::Done {
             locked(&self.history).note_ended(&number, &key);
         }
@@ -321,8 +323,8 @@ impl Client {
         function: &str,
         params: Vec<Value>,
         key: &str,
-    ) -> Result<(), Unanswered> {
-        let number = number_of(worker);
+    ) -> Result<(), AttemptError> {
+        let number = number_name(worker);
         locked(&self.history).send_increment(&number, key);
         let result = invoke(executor, worker, function, params, key).await;
         let outcome = match unless_discarded(worker, &self.history, result)? {
@@ -346,7 +348,7 @@ impl Client {
         worker: &Worker,
         how: Failing,
         key: &str,
-    ) -> Result<(), Unanswered> {
+    ) -> Result<(), AttemptError> {
         let (function, params) = match how {
             Failing::Panic => ("panic", vec![Value::String("on purpose".to_owned())]),
             Failing::Trap => ("trap", vec![]),
@@ -355,7 +357,7 @@ impl Client {
             Failing::Mostly(bound) => ("fail-mostly", vec![Value::U64(bound)]),
             Failing::Refuse => ("refuse", vec![Value::String("no".to_owned())]),
         };
-        let number = number_of(worker);
+        let number = number_name(worker);
         // Only these may succeed, and they increment the number then.
         let may_succeed = matches!(how, Failing::Until(_) | Failing::Mostly(_));
         if may_succeed {
@@ -366,7 +368,7 @@ impl Client {
             Ok(Value::U64(value)) if may_succeed => self.ended(&number, key, Outcome::Number(value)),
             Ok(Value::Result(Err(_))) if how == Failing::Refuse => {}
             Ok(other) => return Err(wrong(&other)),
-            Err(Unanswered::Failed(cause)) => {
+            Err(AttemptError::Failed(cause)) => {
                 let (operation, expected) = match cause {
                     FailureCause::Discarded { .. } => ("discarded invocation", true),
                     FailureCause::Trap { .. } if worker.rolls_back() => ("rollback", how != Failing::Exit),
@@ -375,17 +377,17 @@ impl Client {
                         ("exit", how == Failing::Exit)
                     }
                     FailureCause::Diverged { .. } | FailureCause::ProcessEnded { .. } => {
-                        return Err(Unanswered::Failed(cause));
+                        return Err(AttemptError::Failed(cause));
                     }
                 };
-                expect(expected && how != Failing::Refuse, || format!("it failed with {cause:?}"))?;
-                locked(&self.history).count(operation);
+                check_answer(expected && how != Failing::Refuse, || format!("it failed with {cause:?}"))?;
+                locked(&self.history).count_operation(operation);
                 if may_succeed {
                     self.ended(&number, key, Outcome::Discarded);
                 }
             }
-            Err(Unanswered::Cancelled) => {
-                locked(&self.history).count("discarded invocation");
+            Err(AttemptError::Cancelled) => {
+                locked(&self.history).count_operation("discarded invocation");
                 if may_succeed {
                     self.ended(&number, key, Outcome::Discarded);
                 }
@@ -401,7 +403,7 @@ impl Client {
         worker: &Worker,
         how: Http,
         key: &str,
-    ) -> Result<(), Unanswered> {
+    ) -> Result<(), AttemptError> {
         let paths: Vec<String> = match how {
             Http::Once => vec![format!("{ONCE}{key}")],
             Http::Get | Http::Post => vec![format!("/{key}")],
@@ -428,7 +430,7 @@ impl Client {
             // The connection broke, or a crash came in between and the request must not be repeated.
             Value::Result(Err(Some(_))) => Ok(()),
             Value::Result(Ok(Some(answer))) => match &**answer {
-                Value::List(statuses) => expect(
+                Value::List(statuses) => check_answer(
                     statuses.len() == paths.len() && statuses.iter().all(|status| *status == Value::U16(200)),
                     || format!("the statuses are {statuses:?}"),
                 ),
@@ -439,7 +441,7 @@ impl Client {
                     // A crash cuts off a body that is read in pieces.
                     let value = self.outside.value(&paths[0]);
                     let is_right = end != "ok" || (body.parse().ok() == value && value.is_some());
-                    expect(is_right, || format!("the body is {body:?}, it should be {value:?}"))
+                    check_answer(is_right, || format!("the body is {body:?}, it should be {value:?}"))
                 }
                 _ => Err(wrong(&result)),
             },

@@ -1,7 +1,7 @@
 //! The last check of a run: is every worker idle, and what are the numbers?
 
-use super::Unanswered;
-use super::calls::{answered, invocation, invoke, unless_discarded};
+use super::AttemptError;
+use super::calls::{classify_reply, invocation, invoke, unless_discarded};
 use super::requests::Worker;
 use crate::guests;
 use crate::sim::clock::SimulationClock;
@@ -102,14 +102,14 @@ pub async fn ask_outcomes(
                 return locked(history).fail(format!("{number}: {key} was accepted and is unknown"));
             }
             let invocation = invocation(function, params.clone(), &key);
-            let result = answered(&worker, executor.invoke(&worker.id(), invocation).await);
+            let result = classify_reply(&worker, executor.invoke(&worker.id(), invocation).await);
             let outcome = match unless_discarded(&worker, history, result) {
-                Ok(None) | Err(Unanswered::Cancelled) => Outcome::Discarded,
+                Ok(None) | Err(AttemptError::Cancelled) => Outcome::Discarded,
                 Ok(Some(Some(Value::U64(value)))) if worker.template != Template::Sleeps => {
                     Outcome::Number(value)
                 }
                 Ok(Some(_)) => Outcome::Done,
-                Err(Unanswered::Again(_)) => {
+                Err(AttemptError::Again(_)) => {
                     clock.sleep_until(clock.elapsed() + Duration::from_millis(100)).await;
                     continue;
                 }
@@ -156,13 +156,13 @@ pub async fn read_number(
                 locked(history).fail(format!("{number}: the audit got {other:?}"));
                 return None;
             }
-            Err(Unanswered::Wrong(text)) => {
+            Err(AttemptError::Wrong(text)) => {
                 locked(history).fail(format!("{number}: the audit got {text}"));
                 return None;
             }
-            Err(Unanswered::Interrupted(worker)) => drop(executor.resume(&worker.id()).await),
-            Err(Unanswered::Again(_)) => {}
-            Err(Unanswered::Stopped(_) | Unanswered::Failed(_) | Unanswered::Cancelled) => {
+            Err(AttemptError::Interrupted(worker)) => drop(executor.resume(&worker.id()).await),
+            Err(AttemptError::Again(_)) => {}
+            Err(AttemptError::Stopped(_) | AttemptError::Failed(_) | AttemptError::Cancelled) => {
                 locked(history).fail(format!("{number}: the audit finds a worker that has failed"));
                 return None;
             }

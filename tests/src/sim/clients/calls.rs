@@ -1,6 +1,6 @@
 //! Invoking functions, and telling their outcomes apart.
 
-use super::Unanswered;
+use super::AttemptError;
 use super::requests::Worker;
 use crate::sim::history::History;
 use crate::sim::locked;
@@ -23,11 +23,11 @@ pub(super) async fn invoke(
     function: &str,
     params: Vec<Value>,
     key: &str,
-) -> Result<Value, Unanswered> {
+) -> Result<Value, AttemptError> {
     ensure(executor, worker).await?;
     let invocation = invocation(function, params, key);
-    let result = answered(worker, executor.invoke(&worker.id(), invocation).await)?;
-    result.ok_or_else(|| Unanswered::Wrong("there is no result".to_owned()))
+    let result = classify_reply(worker, executor.invoke(&worker.id(), invocation).await)?;
+    result.ok_or_else(|| AttemptError::Wrong("there is no result".to_owned()))
 }
 
 /// Runs a function that returns a number.
@@ -37,7 +37,7 @@ pub(super) async fn invoke_number(
     function: &str,
     params: Vec<Value>,
     key: &str,
-) -> Result<u64, Unanswered> {
+) -> Result<u64, AttemptError> {
     match invoke(executor, worker, function, params, key).await? {
         Value::U64(value) => Ok(value),
         Value::U32(value) => Ok(u64::from(value)),
@@ -46,14 +46,14 @@ pub(super) async fn invoke_number(
 }
 
 /// Creates a worker unless it exists. If the request panics, as the plan may decide, its caller gets an error.
-pub(super) async fn ensure(executor: &Executor, worker: &Worker) -> Result<(), Unanswered> {
-    let ensured = AssertUnwindSafe(executor.ensure(spec(&worker.id()))).catch_unwind().await;
-    answered(worker, ensured.unwrap_or(Err(ExecutorError::ShuttingDown))).map(drop)
+pub(super) async fn ensure(executor: &Executor, worker: &Worker) -> Result<(), AttemptError> {
+    let ensured = AssertUnwindSafe(executor.ensure(worker_spec(&worker.id()))).catch_unwind().await;
+    classify_reply(worker, ensured.unwrap_or(Err(ExecutorError::ShuttingDown))).map(drop)
 }
 
 /// Creates a worker that does not exist, with the same error.
 pub(super) async fn create(executor: &Executor, worker: &Worker) -> Result<(), ExecutorError> {
-    let created = AssertUnwindSafe(executor.create(spec(&worker.id()))).catch_unwind().await;
+    let created = AssertUnwindSafe(executor.create(worker_spec(&worker.id()))).catch_unwind().await;
     created.unwrap_or(Err(ExecutorError::ShuttingDown))
 }
 
@@ -68,7 +68,7 @@ pub(super) fn invocation(function: &str, params: Vec<Value>, key: &str) -> Invoc
 }
 
 /// What a worker is created with.
-fn spec(id: &WorkerId) -> WorkerSpec {
+fn worker_spec(id: &WorkerId) -> WorkerSpec {
     WorkerSpec {
         id: id.clone(),
         project: PROJECT,
@@ -95,40 +95,45 @@ fn options(id: &WorkerId) -> FailureOptions {
 }
 
 /// Tells the outcomes apart.
-pub(super) fn answered<T>(worker: &Worker, result: Result<T, ExecutorError>) -> Result<T, Unanswered> {
+pub(super) fn classify_reply<T>(
+    worker: &Worker,
+    result: Result<T, ExecutorError>,
+) -> Result<T, AttemptError> {
     result.map_err(|error| match error {
         ExecutorError::Unavailable { .. }
         | ExecutorError::ShuttingDown
         | ExecutorError::Template { fault: ComponentFault::Unreadable(_), .. }
-        | ExecutorError::Interrupted { recover_immediately: true } => Unanswered::Again(error),
-        ExecutorError::Interrupted { recover_immediately: false } => Unanswered::Interrupted(worker.clone()),
+        | ExecutorError::Interrupted { recover_immediately: true } => AttemptError::Again(error),
+        ExecutorError::Interrupted { recover_immediately: false } => {
+            AttemptError::Interrupted(worker.clone())
+        }
         // It may be between two attempts. If its failure is an error, the client of the failed invocation reports it.
         ExecutorError::PreviousInvocationFailed | ExecutorError::PreviousInvocationExited => {
-            Unanswered::Stopped(worker.clone())
+            AttemptError::Stopped(worker.clone())
         }
-        ExecutorError::InvocationFailed { cause } => Unanswered::Failed(cause),
-        ExecutorError::InvocationCancelled { .. } => Unanswered::Cancelled,
-        other => Unanswered::Wrong(format!("the answer is {other:?}")),
+        ExecutorError::InvocationFailed { cause } => AttemptError::Failed(cause),
+        ExecutorError::InvocationCancelled { .. } => AttemptError::Cancelled,
+        other => AttemptError::Wrong(format!("the answer is {other:?}")),
     })
 }
 
 /// An error with this text unless the answer is right.
-pub(super) fn expect(holds: bool, text: impl FnOnce() -> String) -> Result<(), Unanswered> {
-    if holds { Ok(()) } else { Err(Unanswered::Wrong(text())) }
+pub(super) fn check_answer(holds: bool, text: impl FnOnce() -> String) -> Result<(), AttemptError> {
+    if holds { Ok(()) } else { Err(AttemptError::Wrong(text())) }
 }
 
 /// The result of an invocation that increments a number, or none if it was discarded.
 pub(super) fn unless_discarded<T>(
     worker: &Worker,
     history: &Mutex<History>,
-    result: Result<T, Unanswered>,
-) -> Result<Option<T>, Unanswered> {
+    result: Result<T, AttemptError>,
+) -> Result<Option<T>, AttemptError> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(Unanswered::Failed(FailureCause::Discarded { .. }) | Unanswered::Cancelled)
+        Err(AttemptError::Failed(FailureCause::Discarded { .. }) | AttemptError::Cancelled)
             if worker.is_recovered() =>
         {
-            locked(history).count("discarded invocation");
+            locked(history).count_operation("discarded invocation");
             Ok(None)
         }
         Err(other) => Err(other),
@@ -136,12 +141,12 @@ pub(super) fn unless_discarded<T>(
 }
 
 /// A wrong result.
-pub(super) fn wrong(value: &Value) -> Unanswered {
-    Unanswered::Wrong(format!("the result is {value:?}"))
+pub(super) fn wrong(value: &Value) -> AttemptError {
+    AttemptError::Wrong(format!("the result is {value:?}"))
 }
 
 /// The id of a promise as a parameter of the guest.
-pub(super) fn promise_value(promise: &PromiseId) -> Value {
+pub(super) fn promise_id_value(promise: &PromiseId) -> Value {
     let (high, low) = promise.worker.template.0.as_u64_pair();
     let template = Value::Record(vec![Value::Record(vec![Value::U64(high), Value::U64(low)])]);
     let worker = Value::Record(vec![template, Value::String(promise.worker.name.as_str().to_owned())]);

@@ -341,7 +341,7 @@ fn plan_failure(random: &mut Rng, worker: Worker) -> Vec<Request> {
     script
 }
 
-/// The number that a worker's state is.
-pub(super) fn number_of(worker: &Worker) -> String {
+/// The name of the number that a worker's state is.
+pub(super) fn number_name(worker: &Worker) -> String {
     format!("{:?} {}", worker.template, worker.name)
 }

@@ -35,7 +35,7 @@ struct State {
 
 impl MutantStore {
     /// A store that is `inner` but for the mutant's error.
-    pub fn store_on(inner: Arc<MemoryStore>, mutant: Mutant, random: Rng) -> FaultyStore<Self> {
+    pub fn wrap(inner: Arc<MemoryStore>, mutant: Mutant, random: Rng) -> FaultyStore<Self> {
         FaultyStore(Self {
             inner,
             mutant,
@@ -96,7 +96,7 @@ impl StoreFault for MutantStore {
         self.inner.clone()
     }
 
-    fn derived(&self) -> Arc<dyn Store> {
+    fn derived_store(&self) -> Arc<dyn Store> {
         self.old_if(self.mutant == Mutant::ReadsOldState)
     }
 

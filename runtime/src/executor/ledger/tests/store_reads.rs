@@ -39,7 +39,7 @@ fn read_store(store: &ModelStore, running: &RunningRead) -> Found {
 fn finish(ledger: &mut Ledger, store: &ModelStore, running: RunningRead, seed: u64) {
     let RunningRead { read, id, key, located, found } = running;
     let Some(found) = found else { return };
-    assert!(ledger.is_current(&read));
+    assert!(ledger.is_read_valid(&read));
     let (projections, outcomes) = present_state(ledger, store);
     let expected = projections.values().find(|projection| projection.id == id);
     if let Some(located) = located {
@@ -129,8 +129,8 @@ fn a_read_finds_the_present_state_whatever_was_committed_and_evicted_meanwhile()
 fn a_read_of_a_discarded_ledger_is_not_current() {
     let mut ledger = ModelStore::default().reopen();
     let read = ledger.begin_store_read();
-    assert!(ledger.is_current(&read));
-    assert!(!ModelStore::default().reopen().is_current(&read));
+    assert!(ledger.is_read_valid(&read));
+    assert!(!ModelStore::default().reopen().is_read_valid(&read));
 }
 
 /// Regression: with every projection in use, each commit searched all of them for one to evict.

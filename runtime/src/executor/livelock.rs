@@ -2,26 +2,26 @@
 
 /// Rounds without effect after which a task gives up. A round can be without effect because the log changed after the work
 /// was chosen; then the next round sees the change.
-pub(crate) const IDLE_ROUNDS_MAX: u32 = 10;
+pub(crate) const ROUNDS_WITHOUT_EFFECT_MAX: u32 = 10;
 
 /// Counts the rounds of a task that neither changed the worker's log nor ended in another way.
 #[derive(Debug, Default)]
-pub(crate) struct IdleRounds {
+pub(crate) struct LivelockDetector {
     /// The worker's last row after the last round.
     last_row: Option<u64>,
     rounds: u32,
 }
 
-impl IdleRounds {
+impl LivelockDetector {
     /// Notes a round, after which `last_row` is the worker's last row. Returns true if the task repeats work without an
     /// end.
-    pub(crate) fn repeats(&mut self, last_row: u64, had_effect: bool) -> bool {
+    pub(crate) fn observe_round(&mut self, last_row: u64, had_effect: bool) -> bool {
         if had_effect || self.last_row != Some(last_row) {
             *self = Self { last_row: Some(last_row), rounds: 0 };
             return false;
         }
         self.rounds += 1;
-        self.rounds >= IDLE_ROUNDS_MAX
+        self.rounds >= ROUNDS_WITHOUT_EFFECT_MAX
     }
 }
 
@@ -31,25 +31,26 @@ mod tests {
 
     #[test]
     fn a_task_repeats_work_if_nothing_changes_for_some_rounds() {
-        let mut idle = IdleRounds::default();
+        let mut detector = LivelockDetector::default();
         // The first round has nothing to be compared with.
-        let rounds: Vec<bool> = (0..=IDLE_ROUNDS_MAX).map(|_| idle.repeats(7, false)).collect();
-        assert_eq!(rounds.iter().filter(|repeats| **repeats).count(), 1);
+        let rounds: Vec<bool> =
+            (0..=ROUNDS_WITHOUT_EFFECT_MAX).map(|_| detector.observe_round(7, false)).collect();
+        assert_eq!(rounds.iter().filter(|detected| **detected).count(), 1);
         assert_eq!(rounds.last(), Some(&true));
     }
 
     #[test]
     fn a_row_or_an_effect_begins_the_count_again() {
         for (last_row, had_effect) in [(8, false), (7, true)] {
-            let mut idle = IdleRounds::default();
-            for _ in 0..IDLE_ROUNDS_MAX {
-                assert!(!idle.repeats(7, false));
+            let mut detector = LivelockDetector::default();
+            for _ in 0..ROUNDS_WITHOUT_EFFECT_MAX {
+                assert!(!detector.observe_round(7, false));
             }
-            assert!(!idle.repeats(last_row, had_effect));
-            for _ in 1..IDLE_ROUNDS_MAX {
-                assert!(!idle.repeats(last_row, false));
+            assert!(!detector.observe_round(last_row, had_effect));
+            for _ in 1..ROUNDS_WITHOUT_EFFECT_MAX {
+                assert!(!detector.observe_round(last_row, false));
             }
-            assert!(idle.repeats(last_row, false));
+            assert!(detector.observe_round(last_row, false));
         }
     }
 }
