@@ -4,15 +4,19 @@
 //! permit is free, the longest idle instance is evicted.
 //!
 //! Invariant: no instance is idle while a task waits for a permit. A task counts itself as waiting before it looks for an
-//! idle instance, and an instance is parked under the same lock, so one of the two sees the other. The semaphore passes a
-//! free permit to the first task that waits, so none waits for a notification that it missed.
+//! idle instance, and an instance is parked under the same lock, so one of the two sees the other. It also joins the
+//! queue of the semaphore before it evicts an instance, so no other task takes the permit that becomes free. The
+//! semaphore passes a free permit to the first task in the queue, so none waits for a notification that it missed.
 
 use super::ExecutorMetrics;
 use super::core::{Core, State};
 use crate::storage::ports::WorkerNum;
 use golem_host::{Instance, InterruptHandle};
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 /// An instance in memory, with its permit.
@@ -83,10 +87,17 @@ impl ResidentPermits {
             return Some(self.permit(permit));
         }
         let _waiting = WaitingTask::new(&self.waiting);
-        evict();
-        self.wanted.notify_one();
-        let permit = self.semaphore.clone().acquire_owned().await.ok()?;
-        Some(self.permit(permit))
+        let mut queued = pin!(self.semaphore.clone().acquire_owned());
+        let first = poll_fn(|context| Poll::Ready(queued.as_mut().poll(context))).await;
+        let acquired = match first {
+            Poll::Ready(acquired) => acquired,
+            Poll::Pending => {
+                evict();
+                self.wanted.notify_one();
+                queued.await
+            }
+        };
+        Some(self.permit(acquired.ok()?))
     }
 
     fn permit(&self, permit: OwnedSemaphorePermit) -> ResidentPermit {
@@ -171,8 +182,7 @@ impl Core {
 mod tests {
     use super::*;
     use std::future::Future;
-    use std::pin::pin;
-    use std::task::{Context, Poll, Waker};
+    use std::task::{Context, Waker};
 
     fn permits(count: usize) -> ResidentPermits {
         ResidentPermits::new(count, Arc::default())
@@ -180,6 +190,19 @@ mod tests {
 
     fn poll<T>(future: std::pin::Pin<&mut impl Future<Output = T>>) -> Poll<T> {
         future.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    /// Regression: a task took the permit of an instance that another task had evicted for itself.
+    #[test]
+    fn the_place_of_an_evicted_instance_is_for_the_task_that_evicted_it() {
+        let permits = permits(1);
+        let Poll::Ready(Some(idle)) = poll(pin!(permits.acquire(|| {}))) else { panic!("a place is free") };
+        let evict = || {
+            drop(idle);
+            assert!(permits.semaphore.clone().try_acquire_owned().is_err(), "another task took the place");
+        };
+        let mut task = pin!(permits.acquire(evict));
+        let Poll::Ready(Some(_permit)) = poll(task.as_mut()) else { panic!("the place is free") };
     }
 
     /// Regression: a notification stored one permit, so the second of two tasks waited although two places were free.
