@@ -20,22 +20,22 @@ pub trait StoreFault: Send + Sync + fmt::Debug {
     }
 
     /// The store for reads of keys.
-    fn keys(&self) -> Arc<dyn Store> {
+    fn store_for_keys(&self) -> Arc<dyn Store> {
         self.derived_store()
     }
 
     /// The store for reads of values.
-    fn values(&self) -> Arc<dyn Store> {
+    fn store_for_values(&self) -> Arc<dyn Store> {
         self.derived_store()
     }
 
-    /// A page of a worker's history that was read.
-    fn history(&self, rows: Vec<LogRow>) -> Vec<LogRow> {
+    /// The rows that a read of a page of a worker's history returns instead of `rows`.
+    fn alter_history(&self, rows: Vec<LogRow>) -> Vec<LogRow> {
         rows
     }
 
-    /// A page of workers with work that was read.
-    fn to_wake(&self, projections: Vec<StoredProjection>) -> Vec<StoredProjection> {
+    /// The page that a search for workers with work returns instead of `projections`.
+    fn alter_wake_page(&self, projections: Vec<StoredProjection>) -> Vec<StoredProjection> {
         projections
     }
 
@@ -82,7 +82,7 @@ impl<F: StoreFault> Store for FaultyStore<F> {
 
     fn rows_back(&self, last: Seq, limit: usize, bytes_max: usize) -> Result<Vec<LogRow>, StoreError> {
         self.0.before_read()?;
-        self.0.store().rows_back(last, limit, bytes_max).map(|rows| self.0.history(rows))
+        self.0.store().rows_back(last, limit, bytes_max).map(|rows| self.0.alter_history(rows))
     }
 
     fn row(&self, seq: Seq) -> Result<Option<LogRow>, StoreError> {
@@ -111,7 +111,7 @@ impl<F: StoreFault> Store for FaultyStore<F> {
         limit: usize,
     ) -> Result<Vec<StoredProjection>, StoreError> {
         self.0.before_read()?;
-        self.0.store().projections_to_wake(after, limit).map(|found| self.0.to_wake(found))
+        self.0.store().projections_to_wake(after, limit).map(|found| self.0.alter_wake_page(found))
     }
 
     fn projections_named(
@@ -151,12 +151,12 @@ impl<F: StoreFault> Store for FaultyStore<F> {
         key_hash: [u8; 16],
     ) -> Result<Option<IdempotencyRow>, StoreError> {
         self.0.before_read()?;
-        self.0.keys().idempotency_row(worker, key_hash)
+        self.0.store_for_keys().idempotency_row(worker, key_hash)
     }
 
     fn value(&self, project: ProjectId, key: &ScopedKey) -> Result<Option<ValueRow>, StoreError> {
         self.0.before_read()?;
-        self.0.values().value(project, key)
+        self.0.store_for_values().value(project, key)
     }
 
     fn keys(

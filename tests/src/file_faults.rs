@@ -190,7 +190,7 @@ impl FileFaults {
     }
 
     /// Notes what an operation on an open file is about to change.
-    pub fn before(&mut self, file: RawFd, operation: Operation) -> io::Result<()> {
+    pub fn before_file_change(&mut self, file: RawFd, operation: Operation) -> io::Result<()> {
         match operation {
             Operation::Write { offset, count } => self.disk.before_write(file, offset, count as u64),
             Operation::Truncate { length } => self.disk.before_truncate(file, length),
@@ -199,11 +199,11 @@ impl FileFaults {
     }
 
     /// Notes the outcome of a sync of a file or a folder.
-    pub fn synced(&mut self, file: RawFd, path: &Path, succeeded: bool) -> io::Result<()> {
+    pub fn after_sync(&mut self, file: RawFd, path: &Path, succeeded: bool) -> io::Result<()> {
         let is_ignored = self.fault.is_some_and(|fault| {
             fault.action == FaultAction::IgnoreSyncs && fault.operation <= self.operations
         });
-        if is_ignored { Ok(()) } else { self.disk.synced(file, path, succeeded) }
+        if is_ignored { Ok(()) } else { self.disk.after_sync(file, path, succeeded) }
     }
 
     /// Notes that a name is about to change.

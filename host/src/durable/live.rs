@@ -418,7 +418,7 @@ impl<'a> Live<'a> {
         if !self.tail.exchanges.has_room() {
             return Err(HttpFailure::TooMany);
         }
-        self.tail.ports.http.admit(request)
+        self.tail.ports.http.admit_request(request)
     }
 
     /// Sends `request` once everything appended so far is durable.

@@ -74,7 +74,7 @@ pub trait HttpBody: Send {
 #[async_trait]
 pub trait OutboundHttp: Send + Sync {
     /// Whether the worker may send `request`, as far as the target's name determines it. Never waits.
-    fn admit(&self, request: &HttpRequest) -> Result<(), HttpFailure>;
+    fn admit_request(&self, request: &HttpRequest) -> Result<(), HttpFailure>;
 
     /// Sends `request` once, follows no redirects, and returns with the response's head.
     ///

@@ -130,7 +130,7 @@ impl fmt::Debug for FakeHttp {
 
 #[async_trait]
 impl OutboundHttp for FakeHttp {
-    fn admit(&self, request: &HttpRequest) -> Result<(), HttpFailure> {
+    fn admit_request(&self, request: &HttpRequest) -> Result<(), HttpFailure> {
         let before = self.shared.sent.lock().len();
         match (self.shared.answer)(request, before) {
             FakeAnswer::Refused(failure) => Err(failure),

@@ -74,7 +74,12 @@ impl ActivationAdapter {
     }
 
     /// The context of a host call. Encodes the buffered entries, so this is called without the lock.
-    pub(super) fn context(&self, first: OplogIndex, entries: Vec<Entry>, call: HostCall) -> HostCallContext {
+    pub(super) fn host_call_context(
+        &self,
+        first: OplogIndex,
+        entries: Vec<Entry>,
+        call: HostCall,
+    ) -> HostCallContext {
         let buffered = EncodedEntries::new(first, entries);
         HostCallContext { worker: self.worker, activation: self.activation, buffered, call }
     }
@@ -101,7 +106,7 @@ impl ActivationAdapter {
             PromiseOperation::Complete(_) => PromiseAccess::Complete,
             PromiseOperation::Delete => PromiseAccess::Delete,
         };
-        let mut work = Some((self.context(first, entries, call), operation));
+        let mut work = Some((self.host_call_context(first, entries, call), operation));
         loop {
             let found = self.core.locate(&promise.worker).await.map_err(port_error)?;
             let located = found.as_ref().map(|found| found.worker);
@@ -242,7 +247,7 @@ impl Promises for ActivationAdapter {
         promise: &PromiseId,
         data: Vec<u8>,
     ) -> Result<PromiseCompletion, PortError> {
-        let completion = EncodedEvent::completion(self.core.clock.now(), promise.index, data);
+        let completion = EncodedEvent::promise_completed(self.core.clock.now(), promise.index, data);
         let operation = PromiseOperation::Complete(completion);
         self.change_promise(first, entries, call, promise, operation).await
     }
@@ -290,7 +295,7 @@ impl Promises for ActivationAdapter {
     }
 
     async fn place_wanted(&self) {
-        self.core.residents.wanted().await;
+        self.core.residents.wait_until_wanted().await;
     }
 }
 

@@ -351,7 +351,9 @@ impl Core {
                     Self::deliver_answer(state, worker, call, answer);
                 }
                 LedgerAction::PromiseSettled(promise) => state.promise_watches.settle(&promise),
-                LedgerAction::PromisesGone(owner, from) => state.promise_watches.settle_from(&owner, from),
+                LedgerAction::PromisesGone(owner, from) => {
+                    state.promise_watches.settle_from_index(&owner, from)
+                }
                 LedgerAction::SetTimer(worker, at) => {
                     let timer = TimerId { worker, reason: TimerReason::Log };
                     self.change_timer(state, TimerEvent::Set(timer, at));

@@ -52,7 +52,7 @@ impl Executor {
 
 /// The outcome of an invocation that an instance ran. An operator may have discarded it since its last attempt ended, and
 /// then the end of that attempt says nothing about the invocations behind it.
-pub(super) fn unless_discarded(state: &State, worker: WorkerNum, outcome: Outcome) -> Outcome {
+pub(super) fn outcome_unless_discarded(state: &State, worker: WorkerNum, outcome: Outcome) -> Outcome {
     let is_begun = state.ledger.projection(worker).is_some_and(|projection| projection.current.is_some());
     match outcome {
         Outcome::Stopped(StopReason::Trapped { .. } | StopReason::Exited { .. }) if !is_begun => {

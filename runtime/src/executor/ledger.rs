@@ -343,12 +343,13 @@ impl Ledger {
     }
 
     /// Workers in memory whose work was continued and has made no progress yet, in order of their numbers.
-    pub(crate) fn workers_under_way(&self) -> Vec<WorkerNum> {
-        let is_under_way = |cached: &CachedProjection| cached.projection.process_ends.is_under_way();
+    pub(crate) fn workers_with_continued_attempt(&self) -> Vec<WorkerNum> {
+        let has_continued_attempt =
+            |cached: &CachedProjection| cached.projection.process_ends.has_continued_attempt();
         let mut workers: Vec<WorkerNum> = self
             .projections
             .iter()
-            .filter(|(_, cached)| is_under_way(cached))
+            .filter(|(_, cached)| has_continued_attempt(cached))
             .map(|(worker, _)| *worker)
             .collect();
         workers.sort_unstable();

@@ -168,7 +168,7 @@ impl Executor {
             return Err(ExecutorError::PromiseTooLarge { length: data.len(), limit: PROMISE_DATA_BYTES_MAX });
         }
         let core = &self.core;
-        let mut completion = Some(EncodedEvent::completion(core.clock.now(), promise.index, data));
+        let mut completion = Some(EncodedEvent::promise_completed(core.clock.now(), promise.index, data));
         let (completion, position) = loop {
             let located = self.find_worker(&promise.worker).await?;
             let owner = located.worker;

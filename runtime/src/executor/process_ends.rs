@@ -13,7 +13,7 @@ use super::ledger::LedgerEvent;
 use super::position::RowPosition;
 use super::projection::{PendingUpdate, StoredIdempotencyKey};
 use super::retry::jitter;
-use super::worker_task::{append_entries, record_failure};
+use super::worker_task::{append_entries, fail_invocation};
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_model::oplog::{FailureCause, InboxEvent, InvocationSource, LifecycleEvent, ProcessEvent};
 use golem_model::{Entry, IdempotencyKey, OplogIndex, RetryPolicy};
@@ -30,7 +30,7 @@ const DELAYS: RetryPolicy = RetryPolicy {
 
 /// Whether work that an earlier process left unfinished may be continued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Readiness {
+pub(super) enum ContinueDecision {
     Ready,
     /// The worker's timer continues it.
     Later,
@@ -40,13 +40,17 @@ pub(super) enum Readiness {
 
 impl Core {
     /// Counts the attempt of the worker's next work that ended with an earlier process, if there is one.
-    pub(super) fn check_process_ends(self: &Arc<Self>, state: &mut State, worker: WorkerNum) -> Readiness {
-        let Some(projection) = state.ledger.projection(worker) else { return Readiness::Ready };
+    pub(super) fn check_process_ends(
+        self: &Arc<Self>,
+        state: &mut State,
+        worker: WorkerNum,
+    ) -> ContinueDecision {
+        let Some(projection) = state.ledger.projection(worker) else { return ContinueDecision::Ready };
         let now = self.clock.now();
         let ends = &projection.process_ends;
-        if !ends.ended_before(self.began_after) {
+        if !ends.was_continued_before(self.began_after) {
             let waits = ends.resume_at().is_some_and(|at| at > now);
-            return if waits { Readiness::Later } else { Readiness::Ready };
+            return if waits { ContinueDecision::Later } else { ContinueDecision::Ready };
         }
         let times = ends.count().saturating_add(1);
         let id = &projection.id;
@@ -55,7 +59,7 @@ impl Core {
         if times >= self.settings.process_ends_max {
             tracing::error!(worker = %id, times, "the process ended while the worker's work was continued; it fails");
             if self.fail_work(state, worker, times) {
-                return Readiness::Failed;
+                return ContinueDecision::Failed;
             }
             return self.delay_work(state, worker, delay);
         }
@@ -63,11 +67,16 @@ impl Core {
         self.delay_work(state, worker, delay)
     }
 
-    fn delay_work(self: &Arc<Self>, state: &mut State, worker: WorkerNum, delay: Duration) -> Readiness {
+    fn delay_work(
+        self: &Arc<Self>,
+        state: &mut State,
+        worker: WorkerNum,
+        delay: Duration,
+    ) -> ContinueDecision {
         let at = self.clock.now();
         let event = ProcessEvent::Ended { at, resume_at: at.plus(delay) };
         self.append_process_event(state, worker, event);
-        Readiness::Later
+        ContinueDecision::Later
     }
 
     /// Records that this process continues work that an earlier one left unfinished, unless its log shows that already.
@@ -81,7 +90,7 @@ impl Core {
         let accepted = projection.queue.front().is_some_and(|(row, _)| *row <= self.began_after.0);
         let unfinished =
             projection.current.is_some() || projection.snapshot_state.update.is_some() || accepted;
-        if !unfinished || !projection.process_ends.is_unrecorded(self.began_after) {
+        if !unfinished || !projection.process_ends.lacks_record_after(self.began_after) {
             return None;
         }
         let at = self.clock.now();
@@ -93,7 +102,7 @@ impl Core {
     pub(super) fn record_stopped(self: &Arc<Self>, state: &mut State, worker: WorkerNum) {
         let began_after = self.began_after;
         let projection = state.ledger.projection(worker);
-        if projection.is_some_and(|projection| projection.process_ends.is_under_way_after(began_after)) {
+        if projection.is_some_and(|projection| projection.process_ends.was_continued_after(began_after)) {
             let at = self.clock.now();
             self.append_process_event(state, worker, ProcessEvent::Stopped { at });
         }
@@ -102,7 +111,7 @@ impl Core {
     /// Records at a shutdown that no attempt ends with the process.
     pub(super) fn record_all_stopped(self: &Arc<Self>) {
         let mut state = self.lock();
-        for worker in state.ledger.workers_under_way() {
+        for worker in state.ledger.workers_with_continued_attempt() {
             self.record_stopped(&mut state, worker);
         }
     }
@@ -120,7 +129,7 @@ impl Core {
         let at = self.clock.now();
         let cause = FailureCause::ProcessEnded { times };
         if projection.current.is_some() {
-            record_failure(self, state, worker, cause);
+            fail_invocation(self, state, worker, cause);
             return true;
         }
         if let Some(PendingUpdate { mode, to, .. }) = projection.snapshot_state.update {
@@ -142,7 +151,7 @@ impl Core {
             let place = slot.pending.iter().position(is_first);
             slot.current = place.and_then(|place| slot.pending.remove(place));
         }
-        record_failure(self, state, worker, cause);
+        fail_invocation(self, state, worker, cause);
         true
     }
 }

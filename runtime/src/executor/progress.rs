@@ -100,7 +100,7 @@ impl State {
 
 impl Core {
     /// Takes the invocations whose acceptance is due. Their rows are appended by [`Core::append_due_acceptances`].
-    pub(crate) fn take_due(&self, state: &mut State) -> Vec<DueAcceptance> {
+    pub(crate) fn take_due_acceptances(&self, state: &mut State) -> Vec<DueAcceptance> {
         let now = self.clock.elapsed();
         let mut due = Vec::new();
         while let Some(worker) = state.acceptances.take_due(now) {

@@ -475,7 +475,7 @@ impl WorkerProjection {
     /// Whether the current invocation waits for something, or for its next attempt. One that was continued does not: a
     /// promise or a timer has ended its wait, and its next entry will say so.
     pub(crate) fn waits(&self) -> bool {
-        (self.waiting.is_some() || self.retry_at.is_some()) && !self.process_ends.is_under_way()
+        (self.waiting.is_some() || self.retry_at.is_some()) && !self.process_ends.has_continued_attempt()
     }
 
     /// Whether an instance could run something now.
@@ -500,7 +500,7 @@ impl WorkerProjection {
         if self.interrupted || self.terminal.is_some() {
             return None;
         }
-        if self.process_ends.is_under_way() {
+        if self.process_ends.has_continued_attempt() {
             return None;
         }
         let delayed = self.process_ends.resume_at().or(self.retry_at);
@@ -515,7 +515,7 @@ impl WorkerProjection {
             (None, None) if self.queue.is_empty() => WorkerStatus::Idle,
             (None, _) if self.interrupted => WorkerStatus::Interrupted,
             (None, _) if self.process_ends.resume_at().is_some() => WorkerStatus::Retrying,
-            (None, _) if self.process_ends.is_under_way() => WorkerStatus::Running,
+            (None, _) if self.process_ends.has_continued_attempt() => WorkerStatus::Running,
             (None, _) if self.retry_at.is_some() => WorkerStatus::Retrying,
             (None, _) if self.waiting.is_some() => WorkerStatus::Suspended,
             (None, _) => WorkerStatus::Running,

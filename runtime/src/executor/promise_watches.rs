@@ -44,7 +44,7 @@ impl PromiseWatches {
     }
 
     /// The promises of `owner` from the index `from` on do not exist any more.
-    pub(crate) fn settle_from(&self, owner: &WorkerId, from: OplogIndex) {
+    pub(crate) fn settle_from_index(&self, owner: &WorkerId, from: OplogIndex) {
         let watches = self.by_owner.get(owner).into_iter().flat_map(|of_owner| of_owner.range(from..));
         watches.flat_map(|(_, watches)| watches).for_each(|watch| watch.notify_one());
     }
@@ -105,7 +105,7 @@ mod tests {
         assert_eq!([&one, &two].map(|notify| is_notified(notify)), [true, false]);
         watches.settle(&promise(2));
         assert_eq!([&one, &two].map(|notify| is_notified(notify)), [true, true]);
-        watches.settle_from(&promise(0).worker, OplogIndex(3));
+        watches.settle_from_index(&promise(0).worker, OplogIndex(3));
         assert_eq!([&one, &two].map(|notify| is_notified(notify)), [false, true]);
         watches.settle(&promise(4));
         assert_eq!([&one, &two].map(|notify| is_notified(notify)), [false, false]);

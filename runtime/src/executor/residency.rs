@@ -111,7 +111,7 @@ impl ResidentPermits {
     }
 
     /// Returns when a task waits for a permit. Each such task ends one of the waits that are under way.
-    pub(crate) async fn wanted(&self) {
+    pub(crate) async fn wait_until_wanted(&self) {
         loop {
             let notified = self.wanted.notified();
             // A notification stays if no worker waited, and then the task that sent it may have its permit by now.

@@ -99,7 +99,7 @@ pub(crate) async fn run(core: Arc<Core>) {
             for timer in state.scheduler.step(now, TimerEvent::Tick) {
                 core.handle_timer(&mut state, timer);
             }
-            let due = core.take_due(&mut state);
+            let due = core.take_due_acceptances(&mut state);
             let elapsed = core.clock.elapsed();
             let timer = state.scheduler.next_due().map(|at| at.since(now).min(SLEEP_MAX));
             let acceptance = state.acceptances.next_due().map(|due| due.saturating_sub(elapsed));

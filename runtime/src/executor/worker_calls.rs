@@ -46,7 +46,7 @@ impl ActivationAdapter {
         outgoing: OutgoingCall,
     ) -> Result<Vec<u8>, PortError> {
         let core = &self.core;
-        let context = self.context(first, entries, call);
+        let context = self.host_call_context(first, entries, call);
         loop {
             let located = core.locate_name(&outgoing.target).await.map_err(port_error)?;
             let running = {
@@ -237,7 +237,7 @@ impl Calls for ActivationAdapter {
         call: HostCall,
         number: OplogIndex,
     ) -> Result<Vec<u8>, PortError> {
-        let context = self.context(first, entries, call);
+        let context = self.host_call_context(first, entries, call);
         let mut state = self.lock()?;
         let begun = state.has_call_begun(self.worker, number);
         let request = CancelRequest { context, call: number, begun };

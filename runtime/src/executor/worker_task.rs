@@ -16,7 +16,7 @@ use super::livelock::{LivelockDetector, ROUNDS_WITHOUT_EFFECT_MAX};
 use super::load::{self, LoadError};
 use super::panics;
 use super::position::RowPosition;
-use super::process_ends::Readiness;
+use super::process_ends::ContinueDecision;
 use super::projection::{TerminalState, WorkerProjection};
 use super::retry::jitter;
 use super::scheduler::{TimerEvent, TimerId, TimerReason};
@@ -155,7 +155,7 @@ async fn run(core: Arc<Core>, worker: WorkerNum, generation: u64) {
                 let done = check_effect(&mut livelock, state.ledger.projection(worker), done);
                 let done = match done {
                     WorkResult::Outcome(outcome) if has_run => {
-                        WorkResult::Outcome(discard::unless_discarded(&state, worker, outcome))
+                        WorkResult::Outcome(discard::outcome_unless_discarded(&state, worker, outcome))
                     }
                     other => other,
                 };
@@ -265,12 +265,12 @@ fn try_next_work(
     let accepted_earlier = next.and_then(|next| next.accepted_row).is_some_and(|row| row <= core.began_after);
     if begun.is_some() || (slot.current.is_none() && update) || accepted_earlier {
         match core.check_process_ends(state, worker) {
-            Readiness::Ready => {}
-            Readiness::Later => {
+            ContinueDecision::Ready => {}
+            ContinueDecision::Later => {
                 finish_task(state, worker);
                 return Some(Work::Idle);
             }
-            Readiness::Failed => return None,
+            ContinueDecision::Failed => return None,
         }
     }
     let Some(slot) = state.slots.get_mut(&worker) else { return Some(Work::Idle) };
@@ -534,7 +534,7 @@ fn settle_stop(core: &Arc<Core>, state: &mut State, worker: WorkerNum, stop: Sto
             record_failed_attempt(core, state, worker, details, retry, policy);
         }
         StopReason::Exited { code, stderr } => {
-            record_failure(core, state, worker, FailureCause::from_exit(code, stderr));
+            fail_invocation(core, state, worker, FailureCause::from_exit(code, stderr));
         }
         StopReason::Diverged { index, recorded, requested } => {
             let cause = FailureCause::Diverged { index, recorded, requested };
@@ -598,7 +598,7 @@ fn record_failed_attempt(
     let policy = guest_policy.or(projection.options.retry_policy).unwrap_or(core.settings.retry);
     let delay = policy.delay(projection.attempts_failed + 1, jitter(&projection.seed, projection.oplog_end));
     match delay.filter(|_| retry) {
-        None => record_failure(core, state, worker, FailureCause::Trap { details }),
+        None => fail_invocation(core, state, worker, FailureCause::Trap { details }),
         Some(delay) => {
             let at = core.clock.now();
             append_entries(
@@ -613,7 +613,7 @@ fn record_failed_attempt(
 
 /// Records that the invocation failed and is not retried. The worker fails with it, unless its failure options roll the
 /// invocation back.
-pub(crate) fn record_failure(core: &Arc<Core>, state: &mut State, worker: WorkerNum, cause: FailureCause) {
+pub(crate) fn fail_invocation(core: &Arc<Core>, state: &mut State, worker: WorkerNum, cause: FailureCause) {
     ExecutorMetrics::add(&core.metrics.invocations, 1);
     ExecutorMetrics::add(&core.metrics.invocations_failed, 1);
     let at = core.clock.now();

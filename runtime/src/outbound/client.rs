@@ -129,7 +129,7 @@ struct ProjectClient {
 
 #[async_trait]
 impl OutboundHttp for ProjectClient {
-    fn admit(&self, request: &HttpRequest) -> Result<(), HttpFailure> {
+    fn admit_request(&self, request: &HttpRequest) -> Result<(), HttpFailure> {
         let (host, port) = host_and_port(&request.uri);
         let checked = self
             .shared

@@ -92,7 +92,7 @@ impl VolatileDisk {
     }
 
     /// Notes the outcome of a sync of a file or a folder.
-    pub fn synced(&mut self, file: RawFd, path: &Path, succeeded: bool) -> io::Result<()> {
+    pub fn after_sync(&mut self, file: RawFd, path: &Path, succeeded: bool) -> io::Result<()> {
         if path.is_dir() {
             if succeeded {
                 self.names.retain(|name| name.folder() != Some(path));
@@ -245,12 +245,12 @@ mod tests {
         }
 
         fn sync(&mut self, file: &File, succeeded: bool) {
-            self.disk.synced(file.as_raw_fd(), &self.path("-"), succeeded).unwrap();
+            self.disk.after_sync(file.as_raw_fd(), &self.path("-"), succeeded).unwrap();
         }
 
         fn sync_folder(&mut self) {
             let folder = self.dir.path().join("data");
-            self.disk.synced(File::open(&folder).unwrap().as_raw_fd(), &folder, true).unwrap();
+            self.disk.after_sync(File::open(&folder).unwrap().as_raw_fd(), &folder, true).unwrap();
         }
 
         /// Names and contents after a power cut.
@@ -269,7 +269,7 @@ mod tests {
         }
     }
 
-    fn files(files: &[(&str, &[u8])]) -> Vec<(String, Vec<u8>)> {
+    fn expected_files(files: &[(&str, &[u8])]) -> Vec<(String, Vec<u8>)> {
         files.iter().map(|(name, contents)| ((*name).to_owned(), contents.to_vec())).collect()
     }
 
@@ -281,7 +281,7 @@ mod tests {
         folder.write(&b, 2, b"new contents");
         folder.sync(&b, true);
         folder.write(&b, 0, b"??");
-        assert_eq!(folder.after_power_cut(), files(&[("a", b"aaaa"), ("b", b"bbnew contents")]));
+        assert_eq!(folder.after_power_cut(), expected_files(&[("a", b"aaaa"), ("b", b"bbnew contents")]));
     }
 
     #[test]
@@ -307,7 +307,7 @@ mod tests {
         folder.disk.before_truncate(file.as_raw_fd(), 5_000).unwrap();
         file.set_len(5_000).unwrap();
         folder.write(&file, 5_000, b"y");
-        assert_eq!(folder.after_power_cut(), files(&[("a", &long)]));
+        assert_eq!(folder.after_power_cut(), expected_files(&[("a", &long)]));
     }
 
     #[test]
@@ -324,7 +324,7 @@ mod tests {
         fs::remove_file(removed).unwrap();
         folder.disk.before_name_change(NameChange::Rename(renamed.clone(), replaced.clone())).unwrap();
         fs::rename(renamed, replaced).unwrap();
-        let before = files(&[("removed", b"1"), ("renamed", b"2"), ("replaced", b"3")]);
+        let before = expected_files(&[("removed", b"1"), ("renamed", b"2"), ("replaced", b"3")]);
         assert_eq!(folder.after_power_cut(), before);
 
         let mut folder = Folder::new();
@@ -332,6 +332,6 @@ mod tests {
         folder.disk.before_name_change(NameChange::Create(created.clone())).unwrap();
         fs::write(created, b"4").unwrap();
         folder.sync_folder();
-        assert_eq!(folder.after_power_cut(), files(&[("created", b"4")]));
+        assert_eq!(folder.after_power_cut(), expected_files(&[("created", b"4")]));
     }
 }

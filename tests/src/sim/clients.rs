@@ -12,7 +12,7 @@ use self::requests::{Request, Worker, plan};
 use super::clock::SimulationClock;
 use super::history::History;
 use super::locked;
-use super::outside::Outside;
+use super::outside::OutsideService;
 use crate::rng::Rng;
 use golem_host::ports::Clock;
 use golem_model::oplog::FailureCause;
@@ -47,7 +47,7 @@ pub struct ClientState {
 pub struct Client {
     state: Arc<Mutex<ClientState>>,
     history: Arc<Mutex<History>>,
-    outside: Outside,
+    outside: OutsideService,
 }
 
 /// Why a request has no answer yet.
@@ -73,7 +73,7 @@ impl Client {
         random: Rng,
         requests: u64,
         history: Arc<Mutex<History>>,
-        outside: Outside,
+        outside: OutsideService,
     ) -> Self {
         let state = ClientState {
             number,

@@ -101,7 +101,7 @@ impl SimulationClock {
     }
 
     /// Waits until the wall clock shows a time that is later by `by` than any that it has shown so far.
-    pub async fn pass_latest(&self, by: Duration) {
+    pub async fn wait_past_latest(&self, by: Duration) {
         let target = self.lock().latest.plus(by);
         loop {
             let left = target.since(self.now());

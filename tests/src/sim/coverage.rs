@@ -56,7 +56,7 @@ pub const OPERATIONS: &[&str] = &[
 pub const SEEDS_MIN: u64 = 1_000;
 
 /// The operations that were not reached.
-pub fn missing(reached: &BTreeMap<&'static str, u64>) -> Vec<&'static str> {
+pub fn unreached(reached: &BTreeMap<&'static str, u64>) -> Vec<&'static str> {
     OPERATIONS
         .iter()
         .copied()
@@ -71,11 +71,11 @@ mod tests {
     #[test]
     fn operations_that_are_not_reached_are_found() {
         let all: BTreeMap<_, _> = OPERATIONS.iter().map(|operation| (*operation, 1)).collect();
-        assert!(missing(&all).is_empty());
+        assert!(unreached(&all).is_empty());
         assert_eq!(all.len(), OPERATIONS.len(), "each operation is listed once");
         let mut without = all.clone();
         without.remove("jump");
         without.insert("exit", 0);
-        assert_eq!(missing(&without), ["exit", "jump"]);
+        assert_eq!(unreached(&without), ["exit", "jump"]);
     }
 }

@@ -9,16 +9,16 @@ use golem_runtime::storage::ports::{Batch, Store, StoreError, StorePosition};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-/// The faults of one life of the process, and what is left of them.
+/// The store of one incarnation of the process, with the faults that remain to be injected.
 #[derive(Debug)]
 pub struct Disk {
     inner: Arc<dyn Store>,
     history: Arc<Mutex<History>>,
-    left: Mutex<Left>,
+    remaining: Mutex<RemainingFaults>,
 }
 
 #[derive(Debug)]
-struct Left {
+struct RemainingFaults {
     random: Rng,
     faults: DiskFaults,
 }
@@ -31,11 +31,11 @@ impl Disk {
         random: Rng,
         history: Arc<Mutex<History>>,
     ) -> FaultyStore<Self> {
-        FaultyStore(Self { inner, history, left: Mutex::new(Left { random, faults }) })
+        FaultyStore(Self { inner, history, remaining: Mutex::new(RemainingFaults { random, faults }) })
     }
 }
 
-fn failed(operation: &'static str) -> StoreError {
+fn injected_error(operation: &'static str) -> StoreError {
     StoreError::Io { operation, path: PathBuf::from("memory"), source: "an injected fault".into() }
 }
 
@@ -49,23 +49,23 @@ impl StoreFault for Disk {
     }
 
     fn recover(&self) -> Result<StorePosition, StoreError> {
-        let mut left = locked(&self.left);
-        if left.faults.recoveries > 0 {
-            left.faults.recoveries -= 1;
+        let mut remaining = locked(&self.remaining);
+        if remaining.faults.recoveries > 0 {
+            remaining.faults.recoveries -= 1;
             locked(&self.history).count_operation("failed recovery");
-            return Err(failed("open"));
+            return Err(injected_error("open"));
         }
-        drop(left);
+        drop(remaining);
         self.inner.recover()
     }
 
     fn before_read(&self) -> Result<(), StoreError> {
-        let mut left = locked(&self.left);
-        let Left { random, faults } = &mut *left;
+        let mut remaining = locked(&self.remaining);
+        let RemainingFaults { random, faults } = &mut *remaining;
         if faults.reads > 0 && random.once_in(faults.read_once_in) {
             faults.reads -= 1;
             locked(&self.history).count_operation("failed read");
-            return Err(failed("read"));
+            return Err(injected_error("read"));
         }
         Ok(())
     }

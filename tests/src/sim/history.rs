@@ -27,7 +27,7 @@ pub enum Outcome {
 
 /// The invocation of a request that does not wait for its outcome.
 #[derive(Debug, Clone)]
-pub struct Queued {
+pub struct EnqueuedRequest {
     /// The key.
     pub key: String,
     /// The function.
@@ -44,7 +44,7 @@ struct Increment {
     /// When the outcome was known, and the outcome. A request that does not wait for its outcome has none.
     ended: Option<(u64, Outcome)>,
     /// Its invocation, if its outcome is asked for in the end.
-    queued: Option<Queued>,
+    queued: Option<EnqueuedRequest>,
     /// Whether its acceptance was acknowledged.
     is_accepted: bool,
     /// Whether a read has shown that it has ended.
@@ -72,7 +72,7 @@ pub struct History {
     /// How often each operation was reached.
     reached: BTreeMap<&'static str, u64>,
     /// Paths of HTTP requests whose callers got their answer.
-    over: BTreeSet<String>,
+    ended_http: BTreeSet<String>,
     /// Workers whose deletion was requested.
     deleting: BTreeSet<WorkerId>,
     /// The first contradiction.
@@ -139,12 +139,12 @@ impl History {
     }
 
     /// A client sends a request that increments `number`, and does not wait for its outcome.
-    pub fn send_queued(&mut self, number: &str, queued: Queued) {
+    pub fn send_queued(&mut self, number: &str, queued: EnqueuedRequest) {
         let key = queued.key.clone();
         self.send(number, &key, Some(queued));
     }
 
-    fn send(&mut self, number: &str, key: &str, queued: Option<Queued>) {
+    fn send(&mut self, number: &str, key: &str, queued: Option<EnqueuedRequest>) {
         let sent = self.next_moment();
         let increments = self.numbers.entry(number.to_owned()).or_default();
         if increments.iter().all(|increment| increment.key != key) {
@@ -178,50 +178,50 @@ impl History {
         }
     }
 
-    fn increment(&mut self, number: &str, key: &str) -> Option<&mut Increment> {
+    fn find_increment(&mut self, number: &str, key: &str) -> Option<&mut Increment> {
         self.numbers.get_mut(number)?.iter_mut().find(|increment| increment.key == key)
     }
 
     /// The acceptance of the request with this key was acknowledged.
     pub fn accept(&mut self, number: &str, key: &str) {
-        if let Some(increment) = self.increment(number, key) {
+        if let Some(increment) = self.find_increment(number, key) {
             increment.is_accepted = true;
         }
     }
 
     /// The keys whose acceptance was acknowledged.
-    pub fn accepted(&self, number: &str) -> Vec<String> {
+    pub fn accepted_keys(&self, number: &str) -> Vec<String> {
         let increments = self.numbers.get(number).into_iter().flatten();
         increments.filter(|increment| increment.is_accepted).map(|increment| increment.key.clone()).collect()
     }
 
     /// Whether a client knows that the invocation with this key has ended.
     pub fn has_ended(&mut self, number: &str, key: &str) -> bool {
-        self.increment(number, key)
+        self.find_increment(number, key)
             .is_some_and(|increment| increment.ended.is_some() || increment.is_shown_ended)
     }
 
     /// A read has shown that the invocation with this key has ended.
     pub fn note_ended(&mut self, number: &str, key: &str) {
-        if let Some(increment) = self.increment(number, key) {
+        if let Some(increment) = self.find_increment(number, key) {
             increment.is_shown_ended = true;
         }
     }
 
     /// The requests that increment a number and did not wait for their outcome.
-    pub fn queued(&self, number: &str) -> Vec<Queued> {
+    pub fn queued(&self, number: &str) -> Vec<EnqueuedRequest> {
         let increments = self.numbers.get(number).into_iter().flatten();
         increments.filter_map(|increment| increment.queued.clone()).collect()
     }
 
     /// The caller of an invocation that sends the HTTP request with this path got its answer.
     pub fn end_http(&mut self, path: &str) {
-        self.over.insert(path.to_owned());
+        self.ended_http.insert(path.to_owned());
     }
 
     /// Whether the caller of the invocation that sends the HTTP request with this path got its answer.
-    pub fn is_over(&self, path: &str) -> bool {
-        self.over.contains(path)
+    pub fn has_http_ended(&self, path: &str) -> bool {
+        self.ended_http.contains(path)
     }
 
     /// The names of the numbers.

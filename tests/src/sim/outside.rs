@@ -28,15 +28,15 @@ pub const ONCE: &str = "/once/";
 
 /// The service. Clones are one service.
 #[derive(Debug, Clone)]
-pub struct Outside {
-    service: Arc<Service>,
+pub struct OutsideService {
+    shared: Arc<Shared>,
     mutant: Option<Mutant>,
     clock: SimulationClock,
     history: Arc<Mutex<History>>,
 }
 
 #[derive(Debug)]
-struct Service {
+struct Shared {
     state: Mutex<State>,
 }
 
@@ -44,7 +44,7 @@ struct Service {
 struct State {
     random: Rng,
     /// Requests by their path, which is different for each.
-    requests: BTreeMap<String, Delivered>,
+    requests: BTreeMap<String, DeliveredRequest>,
     /// Paths by key.
     paths: BTreeMap<String, String>,
     /// Number of connections so far, one for each activation of a worker.
@@ -53,7 +53,7 @@ struct State {
 
 /// A request that was delivered.
 #[derive(Debug)]
-struct Delivered {
+struct DeliveredRequest {
     key: String,
     /// The count of the service when it was delivered first.
     value: u64,
@@ -61,7 +61,7 @@ struct Delivered {
 }
 
 /// What happens to a delivery.
-enum Fate {
+enum DeliveryOutcome {
     /// The connection breaks before the service has the request.
     Lost,
     /// The connection breaks after the service has counted the request.
@@ -71,7 +71,7 @@ enum Fate {
     },
 }
 
-impl Outside {
+impl OutsideService {
     /// A service that nothing has called yet.
     pub fn new(
         random: Rng,
@@ -80,19 +80,19 @@ impl Outside {
         mutant: Option<Mutant>,
     ) -> Self {
         let state = State { random, requests: BTreeMap::new(), paths: BTreeMap::new(), connections: 0 };
-        Self { service: Arc::new(Service { state: Mutex::new(state) }), mutant, clock, history }
+        Self { shared: Arc::new(Shared { state: Mutex::new(state) }), mutant, clock, history }
     }
 
-    fn fate(&self) -> (Fate, [Duration; 2]) {
-        let random = &mut locked(&self.service.state).random;
-        let fate = match random.below(12) {
-            0 => Fate::Lost,
-            1 => Fate::Unanswered,
-            2..4 => Fate::Answered { pieces: true },
-            _ => Fate::Answered { pieces: false },
+    fn draw_delivery(&self) -> (DeliveryOutcome, [Duration; 2]) {
+        let random = &mut locked(&self.shared.state).random;
+        let outcome = match random.below(12) {
+            0 => DeliveryOutcome::Lost,
+            1 => DeliveryOutcome::Unanswered,
+            2..4 => DeliveryOutcome::Answered { pieces: true },
+            _ => DeliveryOutcome::Answered { pieces: false },
         };
         let delays = [(); 2].map(|()| Duration::from_millis(*random.pick(&[0, 0, 3, 70, 900, 4_000])));
-        (fate, delays)
+        (outcome, delays)
     }
 
     async fn wait(&self, time: Duration) {
@@ -111,13 +111,13 @@ impl Outside {
         }
         let mut wrong = None;
         let (value, is_repeated) = {
-            let mut state = locked(&self.service.state);
+            let mut state = locked(&self.shared.state);
             let of_key = state.paths.entry(key.clone()).or_insert_with(|| path.clone()).clone();
             if of_key != path {
                 wrong = Some(format!("{path} was sent with the key {key} of {of_key}"));
             }
             let count = state.requests.len() as u64;
-            let delivered = state.requests.entry(path.clone()).or_insert_with(|| Delivered {
+            let delivered = state.requests.entry(path.clone()).or_insert_with(|| DeliveredRequest {
                 key: key.clone(),
                 value: count + 1,
                 connections: BTreeSet::new(),
@@ -139,7 +139,7 @@ impl Outside {
         if is_repeated {
             history.count_operation("repeated HTTP request");
         }
-        if history.is_over(&path) {
+        if history.has_http_ended(&path) {
             wrong = Some(format!("{path} was sent again after its caller got the answer"));
         }
         if let Some(wrong) = wrong {
@@ -149,15 +149,15 @@ impl Outside {
     }
 
     /// The number that the service has given to the request with this path.
-    pub fn value(&self, path: &str) -> Option<u64> {
-        locked(&self.service.state).requests.get(path).map(|delivered| delivered.value)
+    pub fn request_number(&self, path: &str) -> Option<u64> {
+        locked(&self.shared.state).requests.get(path).map(|delivered| delivered.value)
     }
 }
 
-impl OutboundProvider for Outside {
+impl OutboundProvider for OutsideService {
     fn for_project(&self, _: ProjectId) -> Arc<dyn OutboundHttp> {
         let number = {
-            let mut state = locked(&self.service.state);
+            let mut state = locked(&self.shared.state);
             state.connections += 1;
             state.connections
         };
@@ -168,34 +168,34 @@ impl OutboundProvider for Outside {
 /// The connection of one activation of a worker.
 #[derive(Debug)]
 struct Connection {
-    outside: Outside,
+    outside: OutsideService,
     number: u64,
 }
 
 #[async_trait]
 impl OutboundHttp for Connection {
-    fn admit(&self, _: &HttpRequest) -> Result<(), HttpFailure> {
+    fn admit_request(&self, _: &HttpRequest) -> Result<(), HttpFailure> {
         Ok(())
     }
 
     async fn send(&self, request: &HttpRequest) -> Result<HttpResponse, HttpFailure> {
         let outside = &self.outside;
-        let (fate, [before, after]) = outside.fate();
+        let (outcome, [before, after]) = outside.draw_delivery();
         outside.wait(before).await;
-        if matches!(fate, Fate::Lost) {
+        if matches!(outcome, DeliveryOutcome::Lost) {
             return Err(HttpFailure::Refused);
         }
         let value = outside.deliver(self.number, request);
         if outside.mutant == Some(Mutant::RepeatsHttpRequests)
-            && locked(&outside.service.state).random.once_in(10)
+            && locked(&outside.shared.state).random.once_in(10)
         {
             outside.deliver(self.number, request);
         }
         outside.wait(after).await;
         let text = format!("{value:06}").into_bytes();
-        match fate {
-            Fate::Lost | Fate::Unanswered => Err(HttpFailure::Terminated),
-            Fate::Answered { pieces } => {
+        match outcome {
+            DeliveryOutcome::Lost | DeliveryOutcome::Unanswered => Err(HttpFailure::Terminated),
+            DeliveryOutcome::Answered { pieces } => {
                 let chunks =
                     if pieces { text.chunks(2).map(<[u8]>::to_vec).collect() } else { [text.clone()].into() };
                 let length = (!pieces).then_some(text.len() as u64);
@@ -212,7 +212,7 @@ impl OutboundHttp for Connection {
 }
 
 struct Body {
-    outside: Outside,
+    outside: OutsideService,
     chunks: VecDeque<Vec<u8>>,
     pause: Duration,
 }

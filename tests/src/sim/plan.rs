@@ -67,7 +67,7 @@ pub struct DiskFaults {
 }
 
 impl Incarnation {
-    /// A life without faults that does not end with a crash.
+    /// An incarnation without faults that does not end with a crash.
     pub fn last() -> Self {
         Self {
             steps: u64::MAX,
@@ -86,9 +86,9 @@ impl Incarnation {
             recoveries: if random.once_in(2) { random.between(1, 3) } else { 0 },
         };
         let slow_once_in = *random.pick(&[0, 0, 5, 40]);
-        // Of all lives together, fewer than an invocation has attempts.
+        // Of all incarnations together, fewer than an invocation has attempts.
         let components = u64::from(random.once_in(4));
-        Self { steps, commits: failed_commits(random), disk, components, slow_once_in }
+        Self { steps, commits: draw_commit_faults(random), disk, components, slow_once_in }
     }
 }
 
@@ -125,7 +125,7 @@ impl Plan {
     }
 }
 
-fn failed_commits(random: &mut Rng) -> Vec<Fault> {
+fn draw_commit_faults(random: &mut Rng) -> Vec<Fault> {
     if random.once_in(2) {
         return Vec::new();
     }

@@ -69,16 +69,16 @@ impl Template {
     }
 }
 
-/// Components that do not load.
+/// Faults that prevent components from being loaded.
 #[derive(Debug)]
-struct Faults {
+struct LoadFaults {
     /// The randomness, and how many are left.
     left: Mutex<(Rng, u64)>,
     history: Arc<Mutex<History>>,
 }
 
-impl Faults {
-    fn draw(&self, template: TemplateId) -> Result<(), ComponentFault> {
+impl LoadFaults {
+    fn inject(&self, template: TemplateId) -> Result<(), ComponentFault> {
         let (panics, is_due) = {
             let (random, left) = &mut *locked(&self.left);
             let is_due = *left > 0 && random.once_in(30);
@@ -102,9 +102,9 @@ impl Faults {
 #[derive(Debug, Clone)]
 pub struct Components {
     by_template: Arc<BTreeMap<TemplateId, Component>>,
-    faults: Option<Arc<Faults>>,
+    faults: Option<Arc<LoadFaults>>,
     /// Decides when a mutant gives the component of another version.
-    mixing: Option<Arc<Mutex<Rng>>>,
+    mixing_versions: Option<Arc<Mutex<Rng>>>,
 }
 
 impl Components {
@@ -122,20 +122,20 @@ impl Components {
             (template.id(), component.expect("the guest is a component"))
         };
         let by_template = Arc::new(Template::ALL.into_iter().map(compile).collect());
-        Self { by_template, faults: None, mixing: None }
+        Self { by_template, faults: None, mixing_versions: None }
     }
 
     /// The same components, of which some do not load: an error, or a panic of the worker's task.
     #[must_use]
-    pub fn failing(&self, random: Rng, faults: u64, history: Arc<Mutex<History>>) -> Self {
+    pub fn with_load_faults(&self, random: Rng, faults: u64, history: Arc<Mutex<History>>) -> Self {
         let left = Mutex::new((random, faults));
-        Self { faults: Some(Arc::new(Faults { left, history })), ..self.clone() }
+        Self { faults: Some(Arc::new(LoadFaults { left, history })), ..self.clone() }
     }
 
     /// The same components, of which one in twenty that is asked for is of another version: a mutant.
     #[must_use]
-    pub fn mixing(&self, random: Rng) -> Self {
-        Self { mixing: Some(Arc::new(Mutex::new(random))), ..self.clone() }
+    pub fn mixing_versions(&self, random: Rng) -> Self {
+        Self { mixing_versions: Some(Arc::new(Mutex::new(random))), ..self.clone() }
     }
 }
 
@@ -143,9 +143,9 @@ impl Components {
 impl TemplateLookup for Components {
     async fn component(&self, template: TemplateId, _: u32) -> Result<Component, ComponentFault> {
         if let Some(faults) = &self.faults {
-            faults.draw(template)?;
+            faults.inject(template)?;
         }
-        let is_mixed = self.mixing.as_ref().is_some_and(|random| locked(random).once_in(20));
+        let is_mixed = self.mixing_versions.as_ref().is_some_and(|random| locked(random).once_in(20));
         let template =
             if is_mixed && template == Template::Sleeps.id() { Template::Counter.id() } else { template };
         let missing = || ComponentFault::Unreadable("there is no such template".to_owned());

@@ -6,7 +6,7 @@ use super::disk::Disk;
 use super::history::History;
 use super::locked;
 use super::mutants::{Mutant, MutantStore};
-use super::outside::Outside;
+use super::outside::OutsideService;
 use super::plan::{Incarnation, Part, Plan, generator};
 use super::platform::{Components, Images, SeededEntropy};
 use super::scheduler::{Losses, Scheduler};
@@ -118,7 +118,7 @@ struct World {
     images: Arc<Images>,
     history: Arc<Mutex<History>>,
     clients: Vec<Client>,
-    outside: Outside,
+    outside: OutsideService,
     driver: Rng,
     clock_changes: u64,
     steps: u64,
@@ -133,7 +133,8 @@ pub fn run(seed: u64, components: &Components, mutant: Option<Mutant>) -> Result
     let plan = Plan::of(seed);
     let history = Arc::new(Mutex::new(History::default()));
     let clock = SimulationClock::new(Timestamp::from_nanos(1_800_000_000_000_000_000));
-    let outside = Outside::new(generator(seed, Part::Outside, 0), clock.clone(), history.clone(), mutant);
+    let outside =
+        OutsideService::new(generator(seed, Part::Outside, 0), clock.clone(), history.clone(), mutant);
     let client = |number| {
         let random = generator(seed, Part::Client, number);
         Client::new(number, random, plan.requests, history.clone(), outside.clone())
@@ -233,7 +234,7 @@ impl World {
         let failed_commits = metrics.commits_failed.load(Ordering::Relaxed);
         self.failed_commits += failed_commits;
         locked(&self.history).count_times("failed commit", failed_commits);
-        locked(&self.history).count_times("slow commit", scheduler.slow_jobs());
+        locked(&self.history).count_times("slow commit", scheduler.slow_job_count());
         self.digest = Rng::new(self.digest ^ scheduler.digest()).next_u64();
         outcome?;
         let end = locked(&progress).end;
@@ -312,8 +313,8 @@ impl World {
     ) -> ExecutorParts {
         let random = generator(self.seed, Part::Mutant, incarnation);
         let platform = Arc::new(match self.mutant {
-            Some(Mutant::LoadsOtherVersions) => self.components.mixing(random.clone()),
-            _ => self.components.failing(
+            Some(Mutant::LoadsOtherVersions) => self.components.mixing_versions(random.clone()),
+            _ => self.components.with_load_faults(
                 generator(self.seed, Part::Components, incarnation),
                 plan.components,
                 self.history.clone(),
@@ -385,7 +386,7 @@ async fn boot(
         clock.sleep_until(clock.elapsed() + Duration::from_millis(500)).await;
     }
     // Calls that workers have delayed are made at times of the wall clock.
-    clock.pass_latest(LATEST_CALL).await;
+    clock.wait_past_latest(LATEST_CALL).await;
     let numbers = locked(&history).number_names();
     for number in &numbers {
         until_idle(&executor, &clock, &history, number).await;

@@ -55,7 +55,7 @@ struct State {
     crashed: bool,
     steps: u64,
     /// Number of jobs that took long.
-    slow_jobs: u64,
+    slow_job_count: u64,
     /// A digest of all decisions so far.
     digest: u64,
 }
@@ -117,7 +117,7 @@ impl Scheduler {
             next_task: 0,
             crashed: false,
             steps: 0,
-            slow_jobs: 0,
+            slow_job_count: 0,
             digest: 0,
         };
         let shared = Arc::new(Shared { state: Mutex::new(state), clock, slow_once_in });
@@ -191,8 +191,8 @@ impl Scheduler {
     }
 
     /// Number of jobs so far that took long.
-    pub fn slow_jobs(&self) -> u64 {
-        self.shared.lock().slow_jobs
+    pub fn slow_job_count(&self) -> u64 {
+        self.shared.lock().slow_job_count
     }
 
     /// A digest of all decisions so far. Two runs of one seed have the same.
@@ -204,7 +204,7 @@ impl Scheduler {
     fn draw_delays(&self) -> [(u64, Duration); 2] {
         let mut state = self.shared.lock();
         let is_slow = self.shared.slow_once_in > 0 && state.random.once_in(self.shared.slow_once_in);
-        state.slow_jobs += u64::from(is_slow);
+        state.slow_job_count += u64::from(is_slow);
         [(); 2].map(|()| {
             let yields = state.random.below(BLOCK_YIELDS_MAX + 1);
             let ms = if is_slow { state.random.below(SLOW_MS_MAX) } else { 0 };

@@ -80,7 +80,7 @@ impl ActivationAdapter {
         write: SharedWrite,
     ) -> Result<Vec<u8>, PortError> {
         let shared_access = self.shared_access();
-        let context = self.context(first, entries, call);
+        let context = self.host_call_context(first, entries, call);
         let mut pending = Some((context, write));
         let done = {
             let mut state = shared_access.lock()?;
@@ -197,8 +197,8 @@ impl SharedAccess {
             let (project, number) = self.begin_read()?;
             // Values that the ledger holds now stay valid for this read: newer ones stay in the ledger until it ends.
             let mut found = StoredValues::new();
-            for keys in KeyChunk::split(scoped_keys) {
-                self.lock()?.ledger.shared_values().add_known(project, keys, &mut found);
+            for keys in KeyChunk::split_keys(scoped_keys) {
+                self.lock()?.ledger.shared_values().copy_cached(project, keys, &mut found);
             }
             let mut read = Vec::new();
             let failed = self.read_missing(project, scoped_keys, bytes_max, &mut found, &mut read);
@@ -212,7 +212,7 @@ impl SharedAccess {
             {
                 let mut state = self.lock()?;
                 let values = state.ledger.shared_values();
-                values.update_found(number, project, &mut found);
+                values.apply_writes_since(number, project, &mut found);
                 values.end_read(number);
             }
             if let Err(error) = failed {
@@ -338,13 +338,13 @@ impl KeyValue for ActivationAdapter {
         let bucket: Arc<str> = bucket.into();
         let scoped_keys: Vec<ScopedKey> =
             keys.iter().map(|key| keyvalue::value_key(&bucket, &key.as_str().into())).collect();
-        if let Some(all) = KeyChunk::of(&scoped_keys) {
+        if let Some(all) = KeyChunk::try_new(&scoped_keys) {
             let shared_access = self.shared_access();
             let mut found = StoredValues::new();
             {
                 let mut state = shared_access.lock()?;
                 let project = shared_access.project(&state)?;
-                state.ledger.shared_values().add_known(project, all, &mut found);
+                state.ledger.shared_values().copy_cached(project, all, &mut found);
             }
             if let Some(found) = take_found(&scoped_keys, bytes_max, &found) {
                 return Ok(found);

@@ -88,7 +88,7 @@ impl EncodedEntries {
     }
 
     /// The rows of these entries and of `last`, which follows them. They share a row if that is cheap.
-    pub(super) fn followed_by(self, last: Entry) -> Vec<EncodedRow> {
+    pub(super) fn into_rows_with(self, last: Entry) -> Vec<EncodedRow> {
         let (first, end) = (self.first, self.end());
         match self.row {
             Some(EncodedRow { row: Row::Entries { first, mut entries }, body, .. })
@@ -113,7 +113,7 @@ impl EncodedEvent {
     }
 
     /// The completion of a promise of the worker that gets the event.
-    pub(crate) fn completion(at: Timestamp, promise: OplogIndex, data: Vec<u8>) -> Self {
+    pub(crate) fn promise_completed(at: Timestamp, promise: OplogIndex, data: Vec<u8>) -> Self {
         Self::new(InboxEvent::PromiseCompleted { at, promise, data })
     }
 

@@ -42,12 +42,12 @@ pub(crate) struct KeyChunk<'a>(&'a [ScopedKey]);
 
 impl<'a> KeyChunk<'a> {
     /// All of `keys`, unless there are too many.
-    pub(crate) fn of(keys: &'a [ScopedKey]) -> Option<Self> {
+    pub(crate) fn try_new(keys: &'a [ScopedKey]) -> Option<Self> {
         (keys.len() <= KEYS_PER_LOCK_MAX).then_some(Self(keys))
     }
 
     /// Splits `keys` into chunks.
-    pub(crate) fn split(keys: &'a [ScopedKey]) -> impl Iterator<Item = Self> {
+    pub(crate) fn split_keys(keys: &'a [ScopedKey]) -> impl Iterator<Item = Self> {
         keys.chunks(KEYS_PER_LOCK_MAX).map(Self)
     }
 }
@@ -122,8 +122,8 @@ impl SharedValues {
         }
     }
 
-    /// Adds the values of these keys that the ledger holds to `found`.
-    pub(crate) fn add_known(&mut self, project: ProjectId, keys: KeyChunk<'_>, found: &mut StoredValues) {
+    /// Copies the values of these keys that the ledger holds to `found`.
+    pub(crate) fn copy_cached(&mut self, project: ProjectId, keys: KeyChunk<'_>, found: &mut StoredValues) {
         for scoped_key in keys.0 {
             if let Some(versioned) = self.get(&(project, scoped_key.clone())) {
                 found.insert(scoped_key.clone(), versioned.clone());
@@ -131,8 +131,8 @@ impl SharedValues {
         }
     }
 
-    /// Brings the values in `found`, which were read since the read began, to the present state.
-    pub(crate) fn update_found(&self, read: ReadId, project: ProjectId, found: &mut StoredValues) {
+    /// Applies the writes since the read began to the values in `found`.
+    pub(crate) fn apply_writes_since(&self, read: ReadId, project: ProjectId, found: &mut StoredValues) {
         let Some(begin) = self.reads.get(&read) else { return };
         let written =
             self.recent.range((Bound::Excluded(begin.last), Bound::Unbounded)).flat_map(|(_, keys)| keys);
@@ -338,7 +338,7 @@ impl Ledger {
         let effects =
             write.decide(now, &mut self.state_reader(project, read)).map_err(|_| StepError::CacheMiss)?;
         let mut seq = self.last_seq;
-        for row in buffered.followed_by(Entry::HostCall { call, response: effects.response.clone() }) {
+        for row in buffered.into_rows_with(Entry::HostCall { call, response: effects.response.clone() }) {
             seq = self.append_encoded(worker, row);
         }
         for (scoped_key, value) in effects.changes {

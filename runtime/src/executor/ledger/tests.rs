@@ -189,7 +189,7 @@ fn append(
 }
 
 fn completion(promise: OplogIndex, data: Vec<u8>) -> PromiseOperation {
-    PromiseOperation::Complete(EncodedEvent::completion(now(), promise, data))
+    PromiseOperation::Complete(EncodedEvent::promise_completed(now(), promise, data))
 }
 
 /// Performs one random event on a random worker.

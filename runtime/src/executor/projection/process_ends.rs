@@ -40,22 +40,22 @@ impl ProcessEnds {
     }
 
     /// Whether an attempt was continued that has made no progress yet and was not stopped.
-    pub(crate) fn is_under_way(&self) -> bool {
+    pub(crate) fn has_continued_attempt(&self) -> bool {
         self.continued.is_some()
     }
 
     /// Whether a process that wrote no row after `start` continued an attempt, which ended with that process.
-    pub(crate) fn ended_before(&self, start: Seq) -> bool {
+    pub(crate) fn was_continued_before(&self, start: Seq) -> bool {
         self.continued.is_some_and(|row| row <= start.0)
     }
 
     /// Whether the process that began after the row `start` continued an attempt that has made no progress yet.
-    pub(crate) fn is_under_way_after(&self, start: Seq) -> bool {
+    pub(crate) fn was_continued_after(&self, start: Seq) -> bool {
         self.continued.is_some_and(|row| row > start.0)
     }
 
     /// Whether nothing in the log shows that the process that began after the row `start` runs the worker.
-    pub(crate) fn is_unrecorded(&self, start: Seq) -> bool {
+    pub(crate) fn lacks_record_after(&self, start: Seq) -> bool {
         self.continued.is_none() && self.entries_row <= start.0
     }
 
@@ -252,7 +252,7 @@ mod tests {
             ),
         ] {
             let (ends, start) = fold(log);
-            assert_eq!((ends.ended_before(start), ends.count()), (ended, count), "{about}: {ends:?}");
+            assert_eq!((ends.was_continued_before(start), ends.count()), (ended, count), "{about}: {ends:?}");
         }
     }
 
@@ -266,7 +266,7 @@ mod tests {
             ("it was stopped and continues", vec![entry(started()), Restart, Continued, Stopped], true),
         ] {
             let (ends, start) = fold(log);
-            assert_eq!(ends.is_unrecorded(start), unrecorded, "{about}: {ends:?}");
+            assert_eq!(ends.lacks_record_after(start), unrecorded, "{about}: {ends:?}");
         }
     }
 }

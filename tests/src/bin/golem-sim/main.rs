@@ -167,10 +167,10 @@ fn explore(arguments: &Arguments, threads: u32, components: &Components) -> Exit
         println!("failed: seed {}: {}", failure.seed, failure.text);
     }
     // A program that does not reach an operation any more proves nothing about it.
-    let missing = coverage::missing(&reached);
-    let is_complete = missing.is_empty() || (reports.len() as u64) < coverage::SEEDS_MIN;
+    let unreached = coverage::unreached(&reached);
+    let is_complete = unreached.is_empty() || (reports.len() as u64) < coverage::SEEDS_MIN;
     if !is_complete {
-        println!("failed: {} seeds never reached: {}", reports.len(), missing.join(", "));
+        println!("failed: {} seeds never reached: {}", reports.len(), unreached.join(", "));
     }
     if failures.is_empty() && is_complete { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

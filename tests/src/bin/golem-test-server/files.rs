@@ -49,9 +49,9 @@ fn lock() -> MutexGuard<'static, Option<FileFaults>> {
 }
 
 /// Marks this thread as handling an operation.
-struct Handling;
+struct HandlingGuard;
 
-impl Handling {
+impl HandlingGuard {
     /// `None` if nothing is watched, or if this thread handles an operation already.
     fn begin() -> Option<Self> {
         if !IS_WATCHING.load(Ordering::Relaxed) || IS_HANDLING.replace(true) {
@@ -61,7 +61,7 @@ impl Handling {
     }
 }
 
-impl Drop for Handling {
+impl Drop for HandlingGuard {
     fn drop(&mut self) {
         IS_HANDLING.set(false);
     }
@@ -97,18 +97,18 @@ fn expect<T>(result: io::Result<T>) -> T {
 
 /// Handles an operation on an open file. `perform` gets the number of bytes to write.
 fn on_file(file: c_int, operation: Operation, perform: &dyn Fn(Option<usize>) -> ssize_t) -> ssize_t {
-    let Some(_handling) = Handling::begin() else { return perform(None) };
+    let Some(_handling) = HandlingGuard::begin() else { return perform(None) };
     let Ok(path) = std::fs::read_link(format!("/proc/self/fd/{file}")) else { return perform(None) };
     let mut faults = lock();
     let Some(faults) = faults.as_mut().filter(|faults| faults.covers(&path)) else { return perform(None) };
     let decision = faults.decide();
     if let Decision::Refuse(error) = decision {
         if operation == Operation::Sync {
-            expect(faults.synced(file, &path, false));
+            expect(faults.after_sync(file, &path, false));
         }
         return refuse(error) as ssize_t;
     }
-    expect(faults.before(file, operation));
+    expect(faults.before_file_change(file, operation));
     if decision == Decision::PerformHalf {
         perform(match operation {
             Operation::Write { count, .. } => Some(count / 2),
@@ -118,19 +118,19 @@ fn on_file(file: c_int, operation: Operation, perform: &dyn Fn(Option<usize>) ->
     }
     let outcome = perform(None);
     if operation == Operation::Sync && outcome == 0 {
-        expect(faults.synced(file, &path, true));
+        expect(faults.after_sync(file, &path, true));
     }
     outcome
 }
 
 /// Handles an operation on an open file whose function returns 0 or -1.
-fn on_status(file: c_int, operation: Operation, perform: &dyn Fn() -> c_int) -> c_int {
+fn on_file_with_status(file: c_int, operation: Operation, perform: &dyn Fn() -> c_int) -> c_int {
     if on_file(file, operation, &|_| perform() as ssize_t) == 0 { 0 } else { -1 }
 }
 
 /// Handles a change of a name.
 fn on_name(path: &Path, change: NameChange, perform: &dyn Fn() -> c_int) -> c_int {
-    let Some(_handling) = Handling::begin() else { return perform() };
+    let Some(_handling) = HandlingGuard::begin() else { return perform() };
     let mut faults = lock();
     let Some(faults) = faults.as_mut().filter(|faults| faults.covers(path)) else { return perform() };
     let decision = faults.decide();
@@ -147,7 +147,7 @@ fn on_name(path: &Path, change: NameChange, perform: &dyn Fn() -> c_int) -> c_in
 
 /// # Safety
 /// `path` is a C string that lives during the call.
-unsafe fn path_of(path: *const c_char) -> PathBuf {
+unsafe fn path_from_c(path: *const c_char) -> PathBuf {
     // SAFETY: as above.
     let bytes = unsafe { CStr::from_ptr(path) }.to_bytes();
     std::path::absolute(OsStr::from_bytes(bytes)).unwrap_or_default()
@@ -157,7 +157,7 @@ unsafe fn path_of(path: *const c_char) -> PathBuf {
 /// unless the file is emptied.
 fn on_open(path: &Path, flags: c_int, perform: &dyn Fn() -> c_int) -> c_int {
     let writes = flags & (libc::O_WRONLY | libc::O_RDWR) != 0;
-    let handling = Handling::begin();
+    let handling = HandlingGuard::begin();
     if handling.is_none() || !writes {
         return perform();
     }
@@ -190,14 +190,14 @@ fn on_open(path: &Path, flags: c_int, perform: &dyn Fn() -> c_int) -> c_int {
 unsafe extern "C" fn open(path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
     let perform = || original!(open(path, flags, mode): fn(*const c_char, c_int, mode_t) -> c_int);
     // SAFETY: as above.
-    on_open(&unsafe { path_of(path) }, flags, &perform)
+    on_open(&unsafe { path_from_c(path) }, flags, &perform)
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn open64(path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
     let perform = || original!(open64(path, flags, mode): fn(*const c_char, c_int, mode_t) -> c_int);
     // SAFETY: as above.
-    on_open(&unsafe { path_of(path) }, flags, &perform)
+    on_open(&unsafe { path_from_c(path) }, flags, &perform)
 }
 
 #[unsafe(no_mangle)]
@@ -232,18 +232,18 @@ unsafe extern "C" fn pwrite(file: c_int, bytes: *const c_void, count: size_t, of
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn fsync(file: c_int) -> c_int {
-    on_status(file, Operation::Sync, &|| original!(fsync(file): fn(c_int) -> c_int))
+    on_file_with_status(file, Operation::Sync, &|| original!(fsync(file): fn(c_int) -> c_int))
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn fdatasync(file: c_int) -> c_int {
-    on_status(file, Operation::Sync, &|| original!(fdatasync(file): fn(c_int) -> c_int))
+    on_file_with_status(file, Operation::Sync, &|| original!(fdatasync(file): fn(c_int) -> c_int))
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ftruncate64(file: c_int, length: off64_t) -> c_int {
     let perform = || original!(ftruncate64(file, length): fn(c_int, off64_t) -> c_int);
-    on_status(file, Operation::Truncate { length: length.cast_unsigned() }, &perform)
+    on_file_with_status(file, Operation::Truncate { length: length.cast_unsigned() }, &perform)
 }
 
 #[unsafe(no_mangle)]
@@ -256,7 +256,7 @@ unsafe extern "C" fn ftruncate(file: c_int, length: off64_t) -> c_int {
 unsafe extern "C" fn rename(from: *const c_char, to: *const c_char) -> c_int {
     let perform = || original!(rename(from, to): fn(*const c_char, *const c_char) -> c_int);
     // SAFETY: as above.
-    let (from, to) = unsafe { (path_of(from), path_of(to)) };
+    let (from, to) = unsafe { (path_from_c(from), path_from_c(to)) };
     on_name(&to.clone(), NameChange::Rename(from, to), &perform)
 }
 
@@ -264,6 +264,6 @@ unsafe extern "C" fn rename(from: *const c_char, to: *const c_char) -> c_int {
 unsafe extern "C" fn unlink(path: *const c_char) -> c_int {
     let perform = || original!(unlink(path): fn(*const c_char) -> c_int);
     // SAFETY: as above.
-    let path = unsafe { path_of(path) };
+    let path = unsafe { path_from_c(path) };
     on_name(&path.clone(), NameChange::Remove(path), &perform)
 }

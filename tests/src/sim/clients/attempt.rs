@@ -2,13 +2,13 @@
 
 use super::calls::{
     check_answer, classify_reply, create, ensure, invocation, invoke, invoke_number, promise_id_value,
-    unless_discarded, wrong,
+    result_unless_discarded, wrong,
 };
-use super::requests::{Failing, Http, Region, Request, Worker, number_name};
+use super::requests::{FailingFunction, HttpRequestKind, RegionFunction, Request, Worker, number_name};
 use super::{AttemptError, Client};
 use crate::guests;
 use crate::sim::clock::SimulationClock;
-use crate::sim::history::{Outcome, Queued};
+use crate::sim::history::{EnqueuedRequest, Outcome};
 use crate::sim::locked;
 use crate::sim::outside::{HOST, ONCE};
 use crate::sim::platform::Template;
@@ -39,16 +39,16 @@ impl Client {
                 Err(ExecutorError::WorkerNotFound { .. })
                     if is_repeated || worker.template == Template::Promises =>
                 {
-                    self.note_deleted(worker);
+                    self.reset_own_count(worker);
                     Ok(())
                 }
                 other => {
                     classify_reply(worker, other)?;
-                    self.note_deleted(worker);
+                    self.reset_own_count(worker);
                     Ok(())
                 }
             },
-            Request::Increment(worker) if worker.is_recovered() => {
+            Request::Increment(worker) if worker.may_be_recovered() => {
                 let function = match worker.template {
                     Template::Failures => "golem:failures/api/increment",
                     _ => guests::INCREMENT,
@@ -68,12 +68,13 @@ impl Client {
                     Template::Sleeps => (guests::SLEEP, vec![Value::U64(*ms)]),
                     _ => (guests::INCREMENT, vec![]),
                 };
-                let queued = Queued { key: key.to_owned(), function, params: params.clone() };
+                let queued = EnqueuedRequest { key: key.to_owned(), function, params: params.clone() };
                 locked(&self.history).send_queued(&number_name(worker), queued);
                 ensure(executor, worker).await?;
                 let accepted = executor.enqueue(&worker.id(), invocation(function, params, key)).await;
                 // A repetition may find that it was discarded meanwhile.
-                let accepted = unless_discarded(worker, &self.history, classify_reply(worker, accepted))?;
+                let accepted =
+                    result_unless_discarded(worker, &self.history, classify_reply(worker, accepted))?;
                 locked(&self.history).accept(&number_name(worker), key);
                 if *cancels && accepted.is_some() {
                     let cancel = Request::Cancel { worker: worker.clone(), key: key.to_owned() };
@@ -99,7 +100,7 @@ impl Client {
                 ensure(executor, worker).await?;
                 let invocation = invocation("golem:saves/api/spoil", params, key);
                 let result = classify_reply(worker, executor.invoke(&worker.id(), invocation).await);
-                unless_discarded(worker, &self.history, result).map(drop)
+                result_unless_discarded(worker, &self.history, result).map(drop)
             }
             Request::Fail { worker, how } => self.fail(executor, worker, *how, key).await,
             Request::AskFail { worker, target } => {
@@ -116,9 +117,9 @@ impl Client {
             }
             Request::Region { worker, how } => {
                 let (function, params) = match how {
-                    Region::Flaky => ("golem:regions/api/flaky", vec![]),
-                    Region::Nested(ms) => ("golem:regions/api/nested", vec![Value::U64(*ms)]),
-                    Region::GoBack => ("golem:regions/api/go-back", vec![]),
+                    RegionFunction::Flaky => ("golem:regions/api/flaky", vec![]),
+                    RegionFunction::Nested(ms) => ("golem:regions/api/nested", vec![Value::U64(*ms)]),
+                    RegionFunction::GoBack => ("golem:regions/api/go-back", vec![]),
                 };
                 self.increment(executor, worker, function, params, key).await
             }
@@ -131,7 +132,7 @@ impl Client {
                 let result = invoke(executor, worker, guests::KEY_VALUE_INCREMENT, params, key).await?;
                 let Value::Result(Ok(Some(value))) = &result else { return Err(wrong(&result)) };
                 let Value::S64(value) = **value else { return Err(wrong(&result)) };
-                self.ended(&number, key, Outcome::Number(value.cast_unsigned()));
+                self.end_increment(&number, key, Outcome::Number(value.cast_unsigned()));
                 Ok(())
             }
             Request::Sleep { worker, ms } => {
@@ -139,7 +140,7 @@ impl Client {
                 locked(&self.history).send_increment(&number, key);
                 let params = vec![Value::U64(*ms)];
                 let slept = invoke_number(executor, worker, guests::SLEEP, params, key).await?;
-                self.ended(&number, key, Outcome::Done);
+                self.end_increment(&number, key, Outcome::Done);
                 check_answer(slept >= *ms, || format!("it slept {slept} ms"))
             }
             Request::Ask { worker, target } => {
@@ -156,12 +157,14 @@ impl Client {
                         Outcome::Number(value)
                     }
                     // The called function failed, or an operator has discarded it.
-                    Value::Result(Err(Some(text))) if target.is_recovered() && is_remote_failure(text) => {
+                    Value::Result(Err(Some(text)))
+                        if target.may_be_recovered() && is_remote_failure(text) =>
+                    {
                         Outcome::Discarded
                     }
                     _ => return Err(wrong(&result)),
                 };
-                self.ended(&number, key, outcome);
+                self.end_increment(&number, key, outcome);
                 Ok(())
             }
             Request::Send { worker, target, ms } => {
@@ -185,7 +188,7 @@ impl Client {
                 for (target, answer) in targets.iter().zip(answers) {
                     let Value::Result(Ok(Some(value))) = answer else { return Err(wrong(answer)) };
                     let Value::U64(value) = **value else { return Err(wrong(answer)) };
-                    self.ended(&number_name(target), key, Outcome::Number(value));
+                    self.end_increment(&number_name(target), key, Outcome::Number(value));
                 }
                 Ok(())
             }
@@ -272,7 +275,7 @@ impl Client {
                 let known = !matches!(view.status, WorkerStatus::Failed | WorkerStatus::Exited);
                 check_answer(known, || format!("the worker is {:?}", view.status))?;
                 classify_reply(worker, executor.queue(&worker.id()).await)?;
-                self.read_key(executor, worker).await
+                self.check_key_state(executor, worker).await
             }
             Request::Pause { ms } => {
                 clock.sleep_until(clock.elapsed() + Duration::from_millis(*ms)).await;
@@ -281,14 +284,14 @@ impl Client {
         }
     }
 
-    fn ended(&self, number: &str, key: &str, outcome: Outcome) {
+    fn end_increment(&self, number: &str, key: &str, outcome: Outcome) {
         locked(&self.history).end_increment(number, key, outcome);
     }
 
-    /// Reads the state of a key whose invocation was accepted. What was acknowledged is never denied later.
-    async fn read_key(&self, executor: &Executor, worker: &Worker) -> Result<(), AttemptError> {
+    /// Checks the state of a key whose invocation was accepted. What was acknowledged is never denied later.
+    async fn check_key_state(&self, executor: &Executor, worker: &Worker) -> Result<(), AttemptError> {
         let number = number_name(worker);
-        let accepted = locked(&self.history).accepted(&number);
+        let accepted = locked(&self.history).accepted_keys(&number);
         if accepted.is_empty() {
             return Ok(());
         }
@@ -309,7 +312,7 @@ impl Client {
         executor.delete(&worker.id()).await
     }
 
-    fn note_deleted(&self, worker: &Worker) {
+    fn reset_own_count(&self, worker: &Worker) {
         if worker.template == Template::Counter {
             locked(&self.state).own_count = 0;
         }
@@ -327,7 +330,7 @@ impl Client {
         let number = number_name(worker);
         locked(&self.history).send_increment(&number, key);
         let result = invoke(executor, worker, function, params, key).await;
-        let outcome = match unless_discarded(worker, &self.history, result)? {
+        let outcome = match result_unless_discarded(worker, &self.history, result)? {
             None => Outcome::Discarded,
             Some(Value::U64(value)) => Outcome::Number(value),
             Some(Value::U32(value)) => Outcome::Number(u64::from(value)),
@@ -338,7 +341,7 @@ impl Client {
             },
             Some(other) => return Err(wrong(&other)),
         };
-        self.ended(&number, key, outcome);
+        self.end_increment(&number, key, outcome);
         Ok(())
     }
 
@@ -346,50 +349,54 @@ impl Client {
         &self,
         executor: &Executor,
         worker: &Worker,
-        how: Failing,
+        how: FailingFunction,
         key: &str,
     ) -> Result<(), AttemptError> {
         let (function, params) = match how {
-            Failing::Panic => ("panic", vec![Value::String("on purpose".to_owned())]),
-            Failing::Trap => ("trap", vec![]),
-            Failing::Exit => ("exit", vec![Value::S32(3)]),
-            Failing::Until(second) => ("fail-until", vec![Value::U64(second)]),
-            Failing::Mostly(bound) => ("fail-mostly", vec![Value::U64(bound)]),
-            Failing::Refuse => ("refuse", vec![Value::String("no".to_owned())]),
+            FailingFunction::Panic => ("panic", vec![Value::String("on purpose".to_owned())]),
+            FailingFunction::Trap => ("trap", vec![]),
+            FailingFunction::Exit => ("exit", vec![Value::S32(3)]),
+            FailingFunction::Until(second) => ("fail-until", vec![Value::U64(second)]),
+            FailingFunction::Mostly(bound) => ("fail-mostly", vec![Value::U64(bound)]),
+            FailingFunction::Refuse => ("refuse", vec![Value::String("no".to_owned())]),
         };
         let number = number_name(worker);
         // Only these may succeed, and they increment the number then.
-        let may_succeed = matches!(how, Failing::Until(_) | Failing::Mostly(_));
+        let may_succeed = matches!(how, FailingFunction::Until(_) | FailingFunction::Mostly(_));
         if may_succeed {
             locked(&self.history).send_increment(&number, key);
         }
         let function = format!("golem:failures/api/{function}");
         match invoke(executor, worker, &function, params, key).await {
-            Ok(Value::U64(value)) if may_succeed => self.ended(&number, key, Outcome::Number(value)),
-            Ok(Value::Result(Err(_))) if how == Failing::Refuse => {}
+            Ok(Value::U64(value)) if may_succeed => self.end_increment(&number, key, Outcome::Number(value)),
+            Ok(Value::Result(Err(_))) if how == FailingFunction::Refuse => {}
             Ok(other) => return Err(wrong(&other)),
             Err(AttemptError::Failed(cause)) => {
                 let (operation, expected) = match cause {
                     FailureCause::Discarded { .. } => ("discarded invocation", true),
-                    FailureCause::Trap { .. } if worker.rolls_back() => ("rollback", how != Failing::Exit),
-                    FailureCause::Trap { .. } => ("failure after all attempts", how != Failing::Exit),
+                    FailureCause::Trap { .. } if worker.rolls_back() => {
+                        ("rollback", how != FailingFunction::Exit)
+                    }
+                    FailureCause::Trap { .. } => ("failure after all attempts", how != FailingFunction::Exit),
                     FailureCause::Exited { .. } | FailureCause::ExitedWithStderr { .. } => {
-                        ("exit", how == Failing::Exit)
+                        ("exit", how == FailingFunction::Exit)
                     }
                     FailureCause::Diverged { .. } | FailureCause::ProcessEnded { .. } => {
                         return Err(AttemptError::Failed(cause));
                     }
                 };
-                check_answer(expected && how != Failing::Refuse, || format!("it failed with {cause:?}"))?;
+                check_answer(expected && how != FailingFunction::Refuse, || {
+                    format!("it failed with {cause:?}")
+                })?;
                 locked(&self.history).count_operation(operation);
                 if may_succeed {
-                    self.ended(&number, key, Outcome::Discarded);
+                    self.end_increment(&number, key, Outcome::Discarded);
                 }
             }
             Err(AttemptError::Cancelled) => {
                 locked(&self.history).count_operation("discarded invocation");
                 if may_succeed {
-                    self.ended(&number, key, Outcome::Discarded);
+                    self.end_increment(&number, key, Outcome::Discarded);
                 }
             }
             Err(other) => return Err(other),
@@ -401,13 +408,13 @@ impl Client {
         &self,
         executor: &Executor,
         worker: &Worker,
-        how: Http,
+        how: HttpRequestKind,
         key: &str,
     ) -> Result<(), AttemptError> {
         let paths: Vec<String> = match how {
-            Http::Once => vec![format!("{ONCE}{key}")],
-            Http::Get | Http::Post => vec![format!("/{key}")],
-            Http::Together => (0..3).map(|number| format!("/{key}/{number}")).collect(),
+            HttpRequestKind::Once => vec![format!("{ONCE}{key}")],
+            HttpRequestKind::Get | HttpRequestKind::Post => vec![format!("/{key}")],
+            HttpRequestKind::Together => (0..3).map(|number| format!("/{key}/{number}")).collect(),
         };
         let url = |path: &String| Value::String(format!("{HOST}{path}"));
         let text = |text: &str| Value::String(text.to_owned());
@@ -415,10 +422,10 @@ impl Client {
             vec![text(method), url(&paths[0]), Value::List(vec![]), Value::Option(body), Value::Bool(false)]
         };
         let (function, params) = match how {
-            Http::Get => ("fetch", fetch("GET", None)),
-            Http::Post => ("fetch", fetch("POST", Some(Box::new(text("a body"))))),
-            Http::Once => ("once", vec![text("POST"), url(&paths[0])]),
-            Http::Together => ("together", vec![Value::List(paths.iter().map(url).collect())]),
+            HttpRequestKind::Get => ("fetch", fetch("GET", None)),
+            HttpRequestKind::Post => ("fetch", fetch("POST", Some(Box::new(text("a body"))))),
+            HttpRequestKind::Once => ("once", vec![text("POST"), url(&paths[0])]),
+            HttpRequestKind::Together => ("together", vec![Value::List(paths.iter().map(url).collect())]),
         };
         let result = invoke(executor, worker, &format!("golem:fetches/api/{function}"), params, key).await?;
         let mut history = locked(&self.history);
@@ -439,7 +446,7 @@ impl Client {
                         return Err(wrong(&result));
                     };
                     // A crash cuts off a body that is read in pieces.
-                    let value = self.outside.value(&paths[0]);
+                    let value = self.outside.request_number(&paths[0]);
                     let is_right = end != "ok" || (body.parse().ok() == value && value.is_some());
                     check_answer(is_right, || format!("the body is {body:?}, it should be {value:?}"))
                 }

@@ -1,11 +1,11 @@
 //! The last check of a run: is every worker idle, and what are the numbers?
 
 use super::AttemptError;
-use super::calls::{classify_reply, invocation, invoke, unless_discarded};
+use super::calls::{classify_reply, invocation, invoke, result_unless_discarded};
 use super::requests::Worker;
 use crate::guests;
 use crate::sim::clock::SimulationClock;
-use crate::sim::history::{History, Outcome, Queued};
+use crate::sim::history::{EnqueuedRequest, History, Outcome};
 use crate::sim::locked;
 use crate::sim::platform::Template;
 use golem_host::ports::Clock;
@@ -18,7 +18,7 @@ use std::time::Duration;
 const IDLE_WITHIN: Duration = Duration::from_mins(5);
 
 /// The worker whose state is a number.
-fn worker_of(number: &str) -> Option<Worker> {
+fn worker_of_number(number: &str) -> Option<Worker> {
     let (kind, name) = number.split_once(' ')?;
     let template = match kind {
         "Counter" => Template::Counter,
@@ -40,7 +40,7 @@ pub async fn until_idle(
     history: &Mutex<History>,
     number: &str,
 ) {
-    let Some(worker) = worker_of(number) else { return };
+    let Some(worker) = worker_of_number(number) else { return };
     let id = worker.id();
     let deadline = clock.elapsed() + IDLE_WITHIN;
     loop {
@@ -91,10 +91,10 @@ pub async fn ask_outcomes(
     history: &Mutex<History>,
     number: &str,
 ) {
-    let Some(worker) = worker_of(number) else { return };
+    let Some(worker) = worker_of_number(number) else { return };
     let queued = locked(history).queued(number);
-    let accepted = locked(history).accepted(number);
-    for Queued { key, function, params } in queued {
+    let accepted = locked(history).accepted_keys(number);
+    for EnqueuedRequest { key, function, params } in queued {
         loop {
             let asked = IdempotencyKey::new(key.as_str()).expect("the key is valid");
             let state = executor.key_state(&worker.id(), &asked).await;
@@ -103,7 +103,7 @@ pub async fn ask_outcomes(
             }
             let invocation = invocation(function, params.clone(), &key);
             let result = classify_reply(&worker, executor.invoke(&worker.id(), invocation).await);
-            let outcome = match unless_discarded(&worker, history, result) {
+            let outcome = match result_unless_discarded(&worker, history, result) {
                 Ok(None) | Err(AttemptError::Cancelled) => Outcome::Discarded,
                 Ok(Some(Some(Value::U64(value)))) if worker.template != Template::Sleeps => {
                     Outcome::Number(value)
@@ -129,7 +129,7 @@ pub async fn read_number(
     number: &str,
 ) -> Option<u64> {
     let key = format!("audit {number}").replace(' ', "-");
-    let (worker, function, params) = if let Some(worker) = worker_of(number) {
+    let (worker, function, params) = if let Some(worker) = worker_of_number(number) {
         let function = match worker.template {
             Template::Calls => "golem:calls/target/total",
             Template::Saves => "golem:saves/api/all",

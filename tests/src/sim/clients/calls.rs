@@ -76,12 +76,12 @@ fn worker_spec(id: &WorkerId) -> WorkerSpec {
         template_version: 0,
         args: Vec::new(),
         env: Vec::new(),
-        options: options(id),
+        options: failure_options(id),
     }
 }
 
 /// Workers of the guest `failures` differ in what follows after a failure.
-fn options(id: &WorkerId) -> FailureOptions {
+fn failure_options(id: &WorkerId) -> FailureOptions {
     match id.name.as_str() {
         "f1" if id.template == Template::Failures.id() => {
             FailureOptions { on_failure: Some(OnFailure::Rollback), ..FailureOptions::default() }
@@ -123,7 +123,7 @@ pub(super) fn check_answer(holds: bool, text: impl FnOnce() -> String) -> Result
 }
 
 /// The result of an invocation that increments a number, or none if it was discarded.
-pub(super) fn unless_discarded<T>(
+pub(super) fn result_unless_discarded<T>(
     worker: &Worker,
     history: &Mutex<History>,
     result: Result<T, AttemptError>,
@@ -131,7 +131,7 @@ pub(super) fn unless_discarded<T>(
     match result {
         Ok(value) => Ok(Some(value)),
         Err(AttemptError::Failed(FailureCause::Discarded { .. }) | AttemptError::Cancelled)
-            if worker.is_recovered() =>
+            if worker.may_be_recovered() =>
         {
             locked(history).count_operation("discarded invocation");
             Ok(None)

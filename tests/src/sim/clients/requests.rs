@@ -31,8 +31,8 @@ impl Worker {
         WorkerId::new(self.template.id(), WorkerName::new(&self.name).expect("the name is valid"))
     }
 
-    /// Whether operators recover it, so that one of its invocations may be discarded.
-    pub(super) fn is_recovered(&self) -> bool {
+    /// Whether operators may recover it, so that one of its invocations may be discarded.
+    pub(super) fn may_be_recovered(&self) -> bool {
         match self.template {
             Template::Counter => !self.name.starts_with(OWN),
             Template::Saves | Template::Failures | Template::Regions => true,
@@ -58,7 +58,7 @@ impl Worker {
 
 /// A failing function of the guest `failures`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Failing {
+pub(super) enum FailingFunction {
     /// Panics after it has changed the state.
     Panic,
     /// Executes an instruction that traps.
@@ -75,7 +75,7 @@ pub(super) enum Failing {
 
 /// A function with an atomic region or a jump.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Region {
+pub(super) enum RegionFunction {
     /// Traps in a region at the first attempt.
     Flaky,
     /// Waits in two regions, for this many milliseconds each.
@@ -86,7 +86,7 @@ pub(super) enum Region {
 
 /// The kind of an HTTP request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Http {
+pub(super) enum HttpRequestKind {
     Get,
     Post,
     /// It must not be repeated.
@@ -111,15 +111,15 @@ pub(super) enum Request {
     /// Makes the functions that save and load a worker fail in this way.
     Spoil { worker: Worker, what: &'static str },
     /// Calls a function that fails.
-    Fail { worker: Worker, how: Failing },
+    Fail { worker: Worker, how: FailingFunction },
     /// Lets a worker call a function of another one that fails.
     AskFail { worker: Worker, target: Worker },
     /// Discards the invocation that makes a worker unusable.
     Recover(Worker),
     /// Calls a function with an atomic region or a jump.
-    Region { worker: Worker, how: Region },
+    Region { worker: Worker, how: RegionFunction },
     /// Lets a worker send an HTTP request.
-    Fetch { worker: Worker, how: Http },
+    Fetch { worker: Worker, how: HttpRequestKind },
     /// Adds one to a number in a bucket, through this worker.
     Add { worker: Worker, key: String },
     /// Sleeps.
@@ -164,10 +164,10 @@ impl Request {
             Self::Fail { .. } => "failing invocation",
             Self::AskFail { .. } => "call of a worker that fails",
             Self::Recover(_) => "recover",
-            Self::Region { how: Region::GoBack, .. } => "jump",
+            Self::Region { how: RegionFunction::GoBack, .. } => "jump",
             Self::Region { .. } => "atomic region",
-            Self::Fetch { how: Http::Once, .. } => "HTTP request that must not be repeated",
-            Self::Fetch { how: Http::Together, .. } => "HTTP requests at the same time",
+            Self::Fetch { how: HttpRequestKind::Once, .. } => "HTTP request that must not be repeated",
+            Self::Fetch { how: HttpRequestKind::Together, .. } => "HTTP requests at the same time",
             Self::Fetch { .. } => "HTTP request",
             Self::Add { .. } => "add to a shared value",
             Self::Sleep { .. } => "sleep",
@@ -231,7 +231,7 @@ pub(super) fn plan(random: &mut Rng, client: u64, promises: &[PromiseId]) -> Vec
             ]
         }
         9 | 10 => vec![Request::Keep(shared(random, Template::Saves))],
-        11 => plan_promise(random, client),
+        11 => plan_promise_creation(random, client),
         12 if !promises.is_empty() => vec![Request::Complete(random.pick(promises).clone())],
         12 | 13 => plan_interrupt(random, shared),
         14 | 15 => {
@@ -271,14 +271,20 @@ pub(super) fn plan(random: &mut Rng, client: u64, promises: &[PromiseId]) -> Vec
         24 => vec![Request::Increment(failing(random, Template::Failures))],
         25 | 26 => {
             let how = match random.below(3) {
-                0 => Region::Flaky,
-                1 => Region::Nested(*random.pick(&[0, 5, 1_500, 20_000])),
-                _ => Region::GoBack,
+                0 => RegionFunction::Flaky,
+                1 => RegionFunction::Nested(*random.pick(&[0, 5, 1_500, 20_000])),
+                _ => RegionFunction::GoBack,
             };
             vec![Request::Region { worker: shared(random, Template::Regions), how }]
         }
         27..30 => {
-            let how = *random.pick(&[Http::Get, Http::Post, Http::Post, Http::Once, Http::Together]);
+            let how = *random.pick(&[
+                HttpRequestKind::Get,
+                HttpRequestKind::Post,
+                HttpRequestKind::Post,
+                HttpRequestKind::Once,
+                HttpRequestKind::Together,
+            ]);
             vec![Request::Fetch { worker: shared(random, Template::Fetches), how }]
         }
         _ => {
@@ -289,7 +295,7 @@ pub(super) fn plan(random: &mut Rng, client: u64, promises: &[PromiseId]) -> Vec
 }
 
 /// The worker that owns a client's promises is sometimes deleted before.
-fn plan_promise(random: &mut Rng, client: u64) -> Vec<Request> {
+fn plan_promise_creation(random: &mut Rng, client: u64) -> Vec<Request> {
     let owner = Worker::new(Template::Promises, format!("promises-{client}"));
     let mut script = vec![Request::CreatePromise(owner.clone())];
     if random.once_in(2) {
@@ -317,7 +323,7 @@ fn plan_interrupt(random: &mut Rng, shared: impl Fn(&mut Rng, Template) -> Worke
     let mut script = vec![interrupt];
     if !recovers {
         script.push(pause);
-        if worker.is_recovered() && random.once_in(2) {
+        if worker.may_be_recovered() && random.once_in(2) {
             script.push(Request::Recover(worker.clone()));
         }
         script.push(Request::Resume(worker));
@@ -327,12 +333,12 @@ fn plan_interrupt(random: &mut Rng, shared: impl Fn(&mut Rng, Template) -> Worke
 
 fn plan_failure(random: &mut Rng, worker: Worker) -> Vec<Request> {
     let how = match random.below(7) {
-        0 => Failing::Panic,
-        1 => Failing::Trap,
-        2 => Failing::Exit,
-        3 | 4 => Failing::Until(FIRST_SECOND + random.below(100)),
-        5 => Failing::Mostly(random.between(1, 4)),
-        _ => Failing::Refuse,
+        0 => FailingFunction::Panic,
+        1 => FailingFunction::Trap,
+        2 => FailingFunction::Exit,
+        3 | 4 => FailingFunction::Until(FIRST_SECOND + random.below(100)),
+        5 => FailingFunction::Mostly(random.between(1, 4)),
+        _ => FailingFunction::Refuse,
     };
     let mut script = vec![Request::Fail { worker: worker.clone(), how }];
     if random.once_in(2) {

@@ -56,7 +56,7 @@ impl MutantStore {
         matches!(self.mutant, Mutant::ReadsOldState | Mutant::ReadsOldKeys | Mutant::ReadsOldValues)
     }
 
-    fn old_if(&self, reads_old: bool) -> Arc<dyn Store> {
+    fn old_store_if(&self, reads_old: bool) -> Arc<dyn Store> {
         self.write_late();
         let old = locked(&self.state).old.clone().filter(|_| reads_old);
         old.unwrap_or_else(|| self.inner.clone())
@@ -97,15 +97,15 @@ impl StoreFault for MutantStore {
     }
 
     fn derived_store(&self) -> Arc<dyn Store> {
-        self.old_if(self.mutant == Mutant::ReadsOldState)
+        self.old_store_if(self.mutant == Mutant::ReadsOldState)
     }
 
-    fn keys(&self) -> Arc<dyn Store> {
-        self.old_if(matches!(self.mutant, Mutant::ReadsOldState | Mutant::ReadsOldKeys))
+    fn store_for_keys(&self) -> Arc<dyn Store> {
+        self.old_store_if(matches!(self.mutant, Mutant::ReadsOldState | Mutant::ReadsOldKeys))
     }
 
-    fn values(&self) -> Arc<dyn Store> {
-        self.old_if(matches!(self.mutant, Mutant::ReadsOldState | Mutant::ReadsOldValues))
+    fn store_for_values(&self) -> Arc<dyn Store> {
+        self.old_store_if(matches!(self.mutant, Mutant::ReadsOldState | Mutant::ReadsOldValues))
     }
 
     fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
@@ -156,7 +156,7 @@ impl StoreFault for MutantStore {
         Ok(position)
     }
 
-    fn history(&self, mut rows: Vec<LogRow>) -> Vec<LogRow> {
+    fn alter_history(&self, mut rows: Vec<LogRow>) -> Vec<LogRow> {
         match self.mutant {
             Mutant::LosesHistory => {
                 let random = &mut locked(&self.state).random;
@@ -168,7 +168,7 @@ impl StoreFault for MutantStore {
         rows
     }
 
-    fn to_wake(&self, mut projections: Vec<StoredProjection>) -> Vec<StoredProjection> {
+    fn alter_wake_page(&self, mut projections: Vec<StoredProjection>) -> Vec<StoredProjection> {
         if self.mutant == Mutant::SkipsWakes {
             let random = &mut locked(&self.state).random;
             projections.retain(|_| !random.once_in(3));

@@ -96,15 +96,15 @@ fn an_uncommitted_value_is_not_evicted() {
 fn values_that_were_found_are_brought_to_the_present() {
     let mut values = SharedValues::default();
     let keys: Vec<ScopedKey> = (0..600).map(|number| project_key(&number.to_string()).1).collect();
-    let chunks: Vec<usize> = KeyChunk::split(&keys).map(|chunk| chunk.0.len()).collect();
+    let chunks: Vec<usize> = KeyChunk::split_keys(&keys).map(|chunk| chunk.0.len()).collect();
     assert_eq!(chunks, [KEYS_PER_LOCK_MAX, KEYS_PER_LOCK_MAX, 600 - 2 * KEYS_PER_LOCK_MAX]);
     for key in &keys {
         values.write((PROJECT, key.clone()), Some(value("old")), Seq(1));
     }
     let read = values.begin_read(Seq(0), Seq(1));
     let mut found = StoredValues::new();
-    for (number, chunk) in (2..).zip(KeyChunk::split(&keys)) {
-        values.add_known(PROJECT, chunk, &mut found);
+    for (number, chunk) in (2..).zip(KeyChunk::split_keys(&keys)) {
+        values.copy_cached(PROJECT, chunk, &mut found);
         // After each chunk, one key of each chunk is written; another project has the same keys.
         for key in [&keys[0], &keys[300], &keys[599]] {
             values.write((PROJECT, key.clone()), Some(value(&number.to_string())), Seq(number));
@@ -117,7 +117,7 @@ fn values_that_were_found_are_brought_to_the_present() {
     }
     values.write(project_key("1"), None, Seq(9));
     values.write(project_key("not wanted"), Some(value("x")), Seq(9));
-    values.update_found(read, PROJECT, &mut found);
+    values.apply_writes_since(read, PROJECT, &mut found);
     values.end_read(read);
     assert_eq!(found.len(), 600);
     for (number, key) in keys.iter().enumerate() {
