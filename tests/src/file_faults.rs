@@ -5,8 +5,9 @@
 //! | `volatile` | what a power cut takes away: changes that no sync has made durable |
 //!
 //! `golem-test-server` calls [`FileFaults`] from the functions with which it replaces those of the C library
-//! (`tests/src/bin/golem-test-server/files.rs`). So the real server with the real SQLite runs on real files, and no
-//! write escapes: those of SQLite, of blobs, of secrets and of compiled code.
+//! (`tests/src/bin/golem-test-server/files.rs`). So the real server with the real SQLite runs on real files: the
+//! writes of SQLite, of blobs, of secrets and of compiled code are counted. New folders and copies of whole files (the
+//! backup before a migration) are not.
 
 mod volatile;
 
@@ -17,6 +18,8 @@ use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
+
+use crate::rng::Rng;
 pub use volatile::{NameChange, VolatileDisk};
 
 /// Operations that fail while the disk is full. Then there is space again.
@@ -40,6 +43,8 @@ pub enum FaultAction {
     Torn,
     /// The power fails before the operation: everything that was not synced is gone.
     PowerCut,
+    /// The power fails before the operation: of what was not synced, a random part is gone.
+    PartialPowerCut,
     /// From this operation on, syncs report success and make nothing durable. A correct server cannot survive this, so
     /// it is the control of the tests.
     IgnoreSyncs,
@@ -47,7 +52,13 @@ pub enum FaultAction {
 
 impl FaultAction {
     /// The actions that a server must survive.
-    pub const ALL: [Self; 6] = [Self::Fail, Self::Full, Self::Freeze, Self::Kill, Self::Torn, Self::PowerCut];
+    pub const ALL: [Self; 7] =
+        [Self::Fail, Self::Full, Self::Freeze, Self::Kill, Self::Torn, Self::PowerCut, Self::PartialPowerCut];
+
+    /// Whether the process ends at the operation.
+    pub fn ends_process(self) -> bool {
+        matches!(self, Self::Kill | Self::Torn | Self::PowerCut | Self::PartialPowerCut)
+    }
 }
 
 /// An action at an operation, written as `kill@17`.
@@ -68,6 +79,7 @@ impl fmt::Display for FaultPoint {
             FaultAction::Kill => "kill",
             FaultAction::Torn => "torn",
             FaultAction::PowerCut => "power-cut",
+            FaultAction::PartialPowerCut => "partial-power-cut",
             FaultAction::IgnoreSyncs => "ignore-syncs",
         };
         write!(f, "{action}@{}", self.operation)
@@ -80,7 +92,7 @@ impl FromStr for FaultPoint {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!(
-                "`{text}` is no fault; use fail@N, full@N, freeze@N, kill@N, torn@N, power-cut@N or ignore-syncs@N"
+                "`{text}` is no fault; use fail@N, full@N, freeze@N, kill@N, torn@N, power-cut@N, partial-power-cut@N or ignore-syncs@N"
             )
         };
         let (action, operation) = text.split_once('@').ok_or_else(wrong)?;
@@ -91,6 +103,7 @@ impl FromStr for FaultPoint {
             "kill" => FaultAction::Kill,
             "torn" => FaultAction::Torn,
             "power-cut" => FaultAction::PowerCut,
+            "partial-power-cut" => FaultAction::PartialPowerCut,
             "ignore-syncs" => FaultAction::IgnoreSyncs,
             _ => return Err(wrong()),
         };
@@ -141,8 +154,11 @@ pub struct FileFaults {
 
 impl FileFaults {
     /// Watches the files below `folder`. Names that a power cut brings back are kept in the folder `kept` meanwhile.
-    pub fn new(folder: PathBuf, kept: PathBuf, fault: Option<FaultPoint>) -> Self {
-        Self { folder, fault, operations: 0, disk: VolatileDisk::new(kept) }
+    ///
+    /// # Errors
+    /// If what an earlier process left there cannot be read.
+    pub fn new(folder: PathBuf, kept: PathBuf, fault: Option<FaultPoint>) -> io::Result<Self> {
+        Ok(Self { folder, fault, operations: 0, disk: VolatileDisk::open(kept)? })
     }
 
     /// Operations so far.
@@ -173,20 +189,29 @@ impl FileFaults {
                 crate::wait::pause_thread(FREEZE_TIME);
                 Decision::Perform
             }
-            FaultAction::Kill => end_process(),
+            FaultAction::Kill => self.kill(),
             FaultAction::Torn => Decision::PerformHalf,
-            FaultAction::PowerCut => self.cut_power(),
+            FaultAction::PowerCut => self.cut_power(None),
+            FaultAction::PartialPowerCut => self.cut_power(Some(operation)),
             FaultAction::IgnoreSyncs => Decision::Perform,
         }
     }
 
-    /// Undoes everything that was not synced, and ends the process.
-    pub fn cut_power(&mut self) -> ! {
-        if let Err(error) = self.disk.undo() {
-            eprintln!("the simulated power cut failed: {error}");
-            std::process::abort();
-        }
-        end_process()
+    /// Whether the fault has happened.
+    pub fn has_happened(&self) -> bool {
+        self.fault.is_some_and(|fault| fault.operation <= self.operations)
+    }
+
+    /// Undoes everything that was not synced, or with a seed a random part of it, and ends the process.
+    pub fn cut_power(&mut self, seed: Option<u64>) -> ! {
+        let mut rng = seed.map(Rng::new);
+        let undone = self.disk.undo(&mut || rng.as_mut().is_none_or(|rng| rng.below(2) == 0));
+        end_process_after(undone)
+    }
+
+    /// Ends the process as SIGKILL does. What it had not synced can still be lost when the power is cut later.
+    pub fn kill(&mut self) -> ! {
+        end_process_after(self.disk.save())
     }
 
     /// Notes what an operation on an open file is about to change.
@@ -212,8 +237,12 @@ impl FileFaults {
     }
 }
 
-/// Ends the process as SIGKILL does.
-pub fn end_process() -> ! {
+/// Ends the process with SIGKILL, or with another signal if the simulation itself has failed.
+fn end_process_after(simulated: io::Result<()>) -> ! {
+    if let Err(error) = simulated {
+        eprintln!("the simulated disk failed: {error}");
+        std::process::abort();
+    }
     #[expect(unsafe_code, reason = "the standard library sends no signals")]
     // SAFETY: sends a signal to this process; no memory is involved.
     unsafe {

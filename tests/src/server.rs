@@ -6,6 +6,7 @@
 use crate::rest::Api;
 use crate::wait;
 use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -211,6 +212,12 @@ impl ServerOptions {
     }
 }
 
+/// Whether the process was ended by SIGKILL, and not by an error of its own.
+pub fn is_kill(status: ExitStatus) -> bool {
+    const SIGKILL: i32 = 9;
+    status.signal() == Some(SIGKILL)
+}
+
 /// Host and port in `… http://127.0.0.1:4711, …`.
 fn address_in(line: &str) -> Option<SocketAddr> {
     let rest = &line[line.find("http://")? + "http://".len()..];
@@ -262,7 +269,7 @@ impl Server {
 
     /// Sets the state of the disk of a server that was started with `--disk`: `well`, `full` or `failing`.
     pub async fn set_disk(&mut self, state: &str) {
-        self.send_line(state).await;
+        self.send_line(state).await.expect("the server reads its input");
         let done = format!("the disk is {state}");
         let last_line = self.last_line.wait_for(|line| *line == done);
         drop(
@@ -272,24 +279,29 @@ impl Server {
         );
     }
 
-    /// Sends a line to a server that was started with `--files`, and returns the next line of its standard output.
-    pub async fn ask_about_files(&mut self, command: &str) -> String {
+    /// Sends a line to a server that was started with `--files`, and returns the next line of its standard output, or
+    /// `None` if the server has ended.
+    pub async fn ask_about_files(&mut self, command: &str) -> Option<String> {
         self.last_line.mark_unchanged();
-        self.send_line(command).await;
-        wait::bounded("the server's answer", self.last_line.changed()).await.expect("the server runs");
-        self.last_line.borrow().clone()
+        self.send_line(command).await.ok()?;
+        wait::bounded("the server's answer", self.last_line.changed()).await.ok()?;
+        Some(self.last_line.borrow().clone())
     }
 
-    /// Cuts the simulated power of a server that was started with `--files`.
-    pub async fn cut_power(mut self) {
-        self.send_line("power-cut").await;
+    /// Cuts the simulated power of a server that was started with `--files`. A part of the unsynced changes, which the
+    /// seed determines, survives; without a seed, none does.
+    pub async fn cut_power(mut self, seed: Option<u64>) {
+        let command = seed.map_or_else(|| "power-cut".to_owned(), |seed| format!("power-cut {seed}"));
+        // If it has ended by its fault, the status says so.
+        drop(self.send_line(&command).await);
         let status = wait::bounded("the server to end", self.child.wait()).await;
-        assert!(!status.expect("a child that was started can be waited for").success());
+        let status = status.expect("a child that was started can be waited for");
+        assert!(is_kill(status), "the power cut failed, {status}: {}", self.log());
     }
 
-    async fn send_line(&mut self, line: &str) {
+    async fn send_line(&mut self, line: &str) -> std::io::Result<()> {
         let stdin = self.child.stdin.as_mut().expect("standard input is a pipe");
-        stdin.write_all(format!("{line}\n").as_bytes()).await.expect("the server reads its input");
+        stdin.write_all(format!("{line}\n").as_bytes()).await
     }
 
     /// The exit status, if the process ended without [`Server::kill`] or [`Server::stop`].

@@ -586,8 +586,7 @@ impl TemplateLookup for Templates {
 
     async fn component(&self, template: TemplateId, version: u32) -> Result<Component, ComponentFault> {
         let found = self.get(template).and_then(|template| template.version(version).cloned());
-        let missing = || ComponentFault::Unreadable("the template does not have this version".to_owned());
-        let row = &found.ok_or_else(missing)?.row;
+        let row = &found.ok_or(ComponentFault::NoVersion)?.row;
         let component = self.shared.components.get(row.content_hash).await?;
         match row.files {
             None => Ok(component),

@@ -352,7 +352,7 @@ impl Core {
                 }
                 LedgerAction::PromiseSettled(promise) => state.promise_watches.settle(&promise),
                 LedgerAction::PromisesGone(owner, from) => {
-                    state.promise_watches.settle_from_index(&owner, from)
+                    state.promise_watches.settle_from_index(&owner, from);
                 }
                 LedgerAction::SetTimer(worker, at) => {
                     let timer = TimerId { worker, reason: TimerReason::Log };

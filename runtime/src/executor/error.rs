@@ -197,6 +197,9 @@ pub(crate) fn describe(cause: &FailureCause) -> String {
 /// Why the component of a template version cannot be used. The texts contain no path of the server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ComponentFault {
+    /// The template does not have this version any more.
+    #[error("the template does not have this version")]
+    NoVersion,
     /// Its bytes cannot be read. Reading them again may succeed.
     #[error("{0}")]
     Unreadable(String),
@@ -225,7 +228,7 @@ impl ComponentFault {
     /// The operation that failed, in the terms of 2023.
     fn operation(&self) -> &'static str {
         match self {
-            Self::Unreadable(_) => "download",
+            Self::NoVersion | Self::Unreadable(_) => "download",
             Self::Invalid(_) => "parse",
         }
     }

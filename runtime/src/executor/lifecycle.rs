@@ -88,6 +88,12 @@ impl Executor {
         loop {
             let located = core.locate_name(&spec.id).await?;
             if matches!(located, LocatedName::Free(_)) && !is_loadable {
+                // Loading takes time, so it is not begun for a request that is refused anyway.
+                {
+                    let state = core.lock();
+                    Core::check_available(&state)?;
+                    core.admit_new_worker(&state, spec.id.template)?;
+                }
                 // Without this check, a worker of a damaged template would be created and could never run.
                 core.component(spec.id.template, spec.template_version).await?;
                 is_loadable = true;

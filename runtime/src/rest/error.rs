@@ -171,6 +171,10 @@ impl From<UploadError> for ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
+        if let StoreError::Corrupt { .. } = error {
+            tracing::error!(error = %with_causes(&error), "stored data is damaged");
+            return Self::internal(error.for_callers());
+        }
         tracing::error!(error = %with_causes(&error), "the store failed");
         let text = format!(
             "the server cannot use its data now: {}. Nothing that was acknowledged is lost; try again later",
@@ -224,9 +228,16 @@ impl From<ExecutorError> for ApiError {
                 GolemError::PromiseNotFound { promise_id: (&promise).into() },
             ),
             ExecutorError::PromiseTooLarge { .. } | ExecutorError::UpdateToSame { .. } => Self::invalid(text),
+            ExecutorError::Template { template, version, fault: ComponentFault::NoVersion } => {
+                version_not_found(template, version)
+            }
             ExecutorError::Template { template, version, fault } => {
                 let component_id = VersionedTemplateId { raw_template_id: template, version };
                 let error = match fault {
+                    ComponentFault::NoVersion => GolemError::TemplateDownloadFailed {
+                        component_id,
+                        reason: ComponentFault::NoVersion.to_string(),
+                    },
                     ComponentFault::Unreadable(reason) => {
                         GolemError::TemplateDownloadFailed { component_id, reason }
                     }

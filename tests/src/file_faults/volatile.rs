@@ -1,17 +1,19 @@
 //! The changes of files that no sync has made durable yet, with what is needed to undo them.
 //!
-//! The model is the worst case that POSIX allows: a change of a file's contents is lost unless the file was synced
-//! afterwards, and a change of a name unless its folder was. The real files always have the newest state, and a power cut
-//! writes the durable state back. After a failed sync the changes stay lost, also if a later sync succeeds, as on Linux.
+//! A change of a file's contents may be lost unless the file was synced afterwards, and a change of a name unless its
+//! folder was. The real files always have the newest state, and a power cut writes the durable state back: all of it, or
+//! any part, page by page and name by name. After a failed sync the changes stay lost, also if a later sync succeeds, as
+//! on Linux. A process that is killed leaves its unsynced changes to the next one ([`VolatileDisk::save`]).
 //!
 //! Invariant: files that were opened here are never closed. Closing a file releases the locks that the process has on it,
 //! and SQLite relies on those.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::mem::ManuallyDrop;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd as _, RawFd};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
@@ -20,6 +22,9 @@ const PAGE: u64 = 4096;
 
 /// The file of SQLite whose contents are shared memory. A power cut does not matter to it: SQLite writes it anew.
 const SHARED_MEMORY_END: &str = "-shm";
+
+/// The file in the folder `kept` with the changes of a killed process.
+const SAVED_CHANGES: &str = "unsynced.json";
 
 /// The unsynced changes of one file.
 #[derive(Debug)]
@@ -31,7 +36,7 @@ struct VolatileFile {
     pages: BTreeMap<u64, DurablePage>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct DurablePage {
     contents: Vec<u8>,
     /// A sync has failed to write the page, and the page was not written again.
@@ -39,7 +44,7 @@ struct DurablePage {
 }
 
 /// A change of a name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NameChange {
     /// A file is created.
     Create(PathBuf),
@@ -50,7 +55,7 @@ pub enum NameChange {
 }
 
 /// A change of a name that is not durable. `kept` is a link to the file that lost its name.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct VolatileName {
     change: NameChange,
     kept: Option<PathBuf>,
@@ -66,10 +71,52 @@ pub struct VolatileDisk {
     names: Vec<VolatileName>,
 }
 
+/// The unsynced changes that a killed process leaves.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct SavedChanges {
+    files: Vec<SavedFile>,
+    names: Vec<VolatileName>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct SavedFile {
+    path: PathBuf,
+    durable_length: u64,
+    pages: Vec<(u64, DurablePage)>,
+}
+
 impl VolatileDisk {
-    /// Without a change. Links to files that lose their names are made in the folder `kept`.
-    pub fn new(kept: PathBuf) -> Self {
-        Self { kept, kept_count: 0, files: BTreeMap::new(), names: Vec::new() }
+    /// With the changes that an earlier process saved. Links to files that lose their names are made in the folder
+    /// `kept`.
+    pub fn open(kept: PathBuf) -> io::Result<Self> {
+        let saved: SavedChanges = match fs::read(kept.join(SAVED_CHANGES)) {
+            Ok(bytes) => serde_json::from_slice(&bytes)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => SavedChanges::default(),
+            Err(error) => return Err(error),
+        };
+        let mut files = BTreeMap::new();
+        for SavedFile { path, durable_length, pages } in saved.files {
+            let file = ManuallyDrop::new(OpenOptions::new().read(true).write(true).open(path)?);
+            let metadata = file.metadata()?;
+            let pages = pages.into_iter().collect();
+            files.insert((metadata.dev(), metadata.ino()), VolatileFile { file, durable_length, pages });
+        }
+        Ok(Self { kept, kept_count: 0, files, names: saved.names })
+    }
+
+    /// Saves the changes for the next process.
+    pub fn save(&self) -> io::Result<()> {
+        let mut saved = SavedChanges { files: Vec::new(), names: self.names.clone() };
+        for volatile in self.files.values() {
+            let path = fs::read_link(format!("/proc/self/fd/{}", volatile.file.as_raw_fd()))?;
+            // A file without a name is gone in any case, or it has a link in `kept`, whose contents are right.
+            if path.is_file() {
+                let pages = volatile.pages.iter().map(|(page, durable)| (*page, durable.clone())).collect();
+                saved.files.push(SavedFile { path, durable_length: volatile.durable_length, pages });
+            }
+        }
+        fs::create_dir_all(&self.kept)?;
+        fs::write(self.kept.join(SAVED_CHANGES), serde_json::to_vec(&saved)?)
     }
 
     /// Notes that the bytes are about to be written.
@@ -135,15 +182,24 @@ impl VolatileDisk {
         Ok(())
     }
 
-    /// Writes the durable state back, as a power cut leaves it.
-    pub fn undo(&mut self) -> io::Result<()> {
+    /// Writes the durable state back, as a power cut leaves it. `is_lost` decides for each change.
+    pub fn undo(&mut self, is_lost: &mut dyn FnMut() -> bool) -> io::Result<()> {
         for volatile in self.files.values() {
+            let length = volatile.file.metadata()?.len();
             for (page, durable) in &volatile.pages {
-                volatile.file.write_all_at(&durable.contents, page * PAGE)?;
+                if is_lost() {
+                    // What was beyond the end of the file is zero, if the file stays longer.
+                    let mut contents = durable.contents.clone();
+                    contents.resize(usize::try_from(PAGE).unwrap_or_default(), 0);
+                    volatile.file.write_all_at(&contents, page * PAGE)?;
+                }
             }
-            volatile.file.set_len(volatile.durable_length)?;
+            volatile.file.set_len(if is_lost() { volatile.durable_length } else { length })?;
         }
         while let Some(VolatileName { change, kept }) = self.names.pop() {
+            if !is_lost() {
+                continue;
+            }
             let lost = match change {
                 NameChange::Create(path) => {
                     // The file may have been renamed since, and that was undone before.
@@ -152,16 +208,21 @@ impl VolatileDisk {
                 }
                 NameChange::Remove(path) => path,
                 NameChange::Rename(from, to) => {
-                    fs::rename(&to, from)?;
+                    if to.exists() {
+                        fs::rename(&to, from)?;
+                    }
                     to
                 }
             };
             // Writes reach a file under each of its names, so its contents are undone already.
-            if let Some(kept) = kept {
+            if let Some(kept) = kept.filter(|_| !lost.exists()) {
                 fs::rename(kept, lost)?;
             }
         }
-        Ok(())
+        match fs::remove_file(self.kept.join(SAVED_CHANGES)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// The changes of an open file; `None` for files that a power cut does not affect.
@@ -214,7 +275,6 @@ impl VolatileName {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::fd::AsRawFd as _;
 
     struct Folder {
         dir: tempfile::TempDir,
@@ -225,7 +285,7 @@ mod tests {
         fn new() -> Self {
             let dir = tempfile::tempdir().unwrap();
             fs::create_dir(dir.path().join("data")).unwrap();
-            let disk = VolatileDisk::new(dir.path().join("kept"));
+            let disk = VolatileDisk::open(dir.path().join("kept")).unwrap();
             Self { dir, disk }
         }
 
@@ -255,7 +315,7 @@ mod tests {
 
         /// Names and contents after a power cut.
         fn after_power_cut(mut self) -> Vec<(String, Vec<u8>)> {
-            self.disk.undo().unwrap();
+            self.disk.undo(&mut || true).unwrap();
             let mut found = Vec::new();
             for entry in fs::read_dir(self.dir.path().join("data")).unwrap() {
                 let entry = entry.unwrap();
@@ -297,6 +357,45 @@ mod tests {
         let contents = &folder.after_power_cut()[0].1;
         assert_eq!(&contents[..6], b"000000");
         assert_eq!(&contents[page..page + 6], b"second");
+    }
+
+    #[test]
+    fn appended_contents_of_a_failed_sync_are_lost() {
+        let mut folder = Folder::new();
+        let file = folder.durable("a", b"1234");
+        folder.write(&file, 4, b"appended");
+        folder.sync(&file, false);
+        folder.sync(&file, true);
+        assert_eq!(folder.after_power_cut(), expected_files(&[("a", b"1234\0\0\0\0\0\0\0\0")]));
+    }
+
+    #[test]
+    fn changes_of_a_killed_process_are_lost_with_those_of_the_next_one() {
+        let mut folder = Folder::new();
+        let file = folder.durable("a", b"aaaa");
+        let created = folder.path("created");
+        folder.disk.before_name_change(NameChange::Create(created.clone())).unwrap();
+        fs::write(created, b"4").unwrap();
+        folder.write(&file, 0, b"bb");
+        folder.disk.save().unwrap();
+        folder.disk = VolatileDisk::open(folder.dir.path().join("kept")).unwrap();
+        folder.write(&file, 1, b"cc");
+        assert_eq!(folder.after_power_cut(), expected_files(&[("a", b"aaaa")]));
+    }
+
+    #[test]
+    fn a_partial_power_cut_leaves_any_part_of_the_changes() {
+        let page = usize::try_from(PAGE).unwrap();
+        for lost in [[true, false], [false, true]] {
+            let mut folder = Folder::new();
+            let file = folder.durable("a", &vec![b'0'; 2 * page]);
+            folder.write(&file, 0, b"1");
+            folder.write(&file, PAGE, b"2");
+            let mut decisions = lost.into_iter().chain([false]);
+            folder.disk.undo(&mut || decisions.next().unwrap()).unwrap();
+            let contents = fs::read(folder.path("a")).unwrap();
+            assert_eq!([contents[0] == b'0', contents[page] == b'0'], lost);
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use golem_tests::guests::{self, COUNTER, CREATE_PROMISE, GET, INCREMENT, PROMISES};
 use golem_tests::http::{Request, Response};
 use golem_tests::rest::{Api, Key, invocation, result_of, upload, worker_path};
-use golem_tests::server::{Server, ServerOptions};
+use golem_tests::server::{Server, ServerOptions, is_kill};
 use golem_tests::wait;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -59,7 +59,8 @@ impl Client {
                     Ok(response) if !matches!(response.status, 429 | 503) => return response,
                     Ok(_) => {}
                     Err(_) => {
-                        if self.server.exit_status().is_some() {
+                        if let Some(status) = self.server.exit_status() {
+                            assert!(is_kill(status), "the server ended, {status}: {}", self.server.log());
                             self.server = self.options.start().await;
                             self.restarts += 1;
                         }
@@ -173,6 +174,8 @@ impl Client {
     /// Checks that everything is there that the script's answers acknowledged.
     pub(crate) async fn check(&mut self, created: &Created) {
         let Created { counter, promises, saves: saves_id, version } = created;
+        let texts = call(saves_id, "s", &saves("add"), &json!(["last"]), "last");
+        self.call(&texts, &json!(TEXTS + 1)).await;
         self.call(&call(counter, "a", GET, &json!([]), "get"), &json!(INCREMENTS)).await;
         for number in 0..INCREMENTS {
             self.increment(counter, "a", number).await;
@@ -180,10 +183,9 @@ impl Client {
         self.call(&call(counter, "a", INCREMENT, &json!([]), "last"), &json!(INCREMENTS + 1)).await;
         self.until_version(counter, *version).await;
         self.call(&call(counter, "b", INCREMENT, &json!([]), "last"), &json!(2)).await;
-        let texts = call(saves_id, "s", &saves("add"), &json!(["last"]), "last");
-        self.call(&texts, &json!(TEXTS + 1)).await;
         self.expect(&Request::get(worker_path(promises, "p", "")), &[404]).await;
-        self.expect(&Request::get(format!("/v1/templates/{promises}/latest-version")), &[404]).await;
+        self.expect(&Request::get(format!("/v1/templates/{promises}/latest")), &[404]).await;
+        self.expect(&Request::get(format!("/v1/templates/{counter}/latest")), &[200]).await;
         let download = Request::get(format!("/v1/templates/{counter}/download"));
         let bytes = self.expect(&download, &[200]).await.body;
         assert_eq!(bytes, guests::bytes(COUNTER));

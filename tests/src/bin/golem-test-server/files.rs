@@ -6,7 +6,7 @@
 
 #![expect(unsafe_code, reason = "these are functions of the C library")]
 
-use golem_tests::file_faults::{Decision, FileFaults, NameChange, Operation, end_process};
+use golem_tests::file_faults::{Decision, FileFaults, NameChange, Operation};
 use libc::{c_char, c_int, c_void, mode_t, off64_t, size_t, ssize_t};
 use std::cell::Cell;
 use std::ffi::{CStr, OsStr};
@@ -30,17 +30,17 @@ pub(crate) fn watch(faults: FileFaults) {
     IS_WATCHING.store(true, Ordering::SeqCst);
 }
 
-/// Operations so far.
-pub(crate) fn operations() -> u64 {
-    lock().as_ref().map_or(0, FileFaults::operations)
+/// Operations so far, and whether the fault has happened.
+pub(crate) fn progress() -> (u64, bool) {
+    lock().as_ref().map_or((0, false), |faults| (faults.operations(), faults.has_happened()))
 }
 
-/// Ends the process, without what was not synced.
-pub(crate) fn cut_power() {
+/// Ends the process, without what was not synced, or with a seed without a random part of it.
+pub(crate) fn cut_power(seed: Option<u64>) {
     let mut faults = lock();
     IS_HANDLING.set(true);
     if let Some(faults) = faults.as_mut() {
-        faults.cut_power();
+        faults.cut_power(seed);
     }
 }
 
@@ -114,7 +114,7 @@ fn on_file(file: c_int, operation: Operation, perform: &dyn Fn(Option<usize>) ->
             Operation::Write { count, .. } => Some(count / 2),
             Operation::Truncate { .. } | Operation::Sync | Operation::Name => None,
         });
-        end_process();
+        faults.kill();
     }
     let outcome = perform(None);
     if operation == Operation::Sync && outcome == 0 {
@@ -140,7 +140,7 @@ fn on_name(path: &Path, change: NameChange, perform: &dyn Fn() -> c_int) -> c_in
     expect(faults.before_name_change(change));
     let outcome = perform();
     if decision == Decision::PerformHalf {
-        end_process();
+        faults.kill();
     }
     outcome
 }

@@ -1,4 +1,4 @@
-//! The real server with selectable faults. The suites `controls` and `end_to_end` run it.
+//! The real server with selectable faults. The suites `controls`, `end_to_end` and `write_faults` run it.
 //!
 //! Usage: `golem-test-server [--control NAME | --disk | --files none | --files FAULT] server …`. The arguments after
 //! `server` are those of `golem server`.
@@ -6,8 +6,8 @@
 //! A control removes one condition of durability for the whole run. With `--disk` the server's disk has no faults at
 //! first. Lines on standard input (`full`, `failing`, `well`) change its state; each change is confirmed on standard
 //! output. With `--files`, operations on the files of the data folder are counted, and the fault, such as `kill@17`,
-//! happens at that operation. The line `count` prints their number, the line `power-cut` ends the server as a power cut
-//! does.
+//! happens at that operation. The line `count` prints their number and whether the fault has happened. The line
+//! `power-cut` ends the server as a power cut does; with a number, a part of the unsynced changes survives.
 
 #![expect(clippy::print_stdout, reason = "the harness reads its output")]
 
@@ -71,7 +71,7 @@ fn run() -> anyhow::Result<()> {
     if let Some(fault) = faults_of_files {
         let folder = PathBuf::from(server.args.data_dir.clone().context("--files needs --data-dir")?);
         let kept = folder.with_extension("kept");
-        files::watch(FileFaults::new(folder, kept, fault));
+        files::watch(FileFaults::new(folder, kept, fault)?);
         std::thread::spawn(follow_file_commands);
     }
     golem_runtime::serve::run(&server.args, std::env::vars_os(), overrides)
@@ -120,9 +120,15 @@ fn follow_commands(disk: &Disk) {
 fn follow_file_commands() {
     for line in std::io::stdin().lines().map_while(Result::ok) {
         match line.as_str() {
-            "count" => println!("operations on files: {}", files::operations()),
-            "power-cut" => files::cut_power(),
-            other => eprintln!("unknown command `{other}`; use count or power-cut"),
+            "count" => {
+                let (operations, happened) = files::progress();
+                println!("operations on files: {operations} {happened}");
+            }
+            "power-cut" => files::cut_power(None),
+            other => match other.strip_prefix("power-cut ").map(str::parse) {
+                Some(Ok(seed)) => files::cut_power(Some(seed)),
+                _ => eprintln!("unknown command `{other}`; use count, power-cut or power-cut SEED"),
+            },
         }
     }
 }
