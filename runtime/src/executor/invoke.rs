@@ -240,6 +240,7 @@ impl Core {
             // interrupted.
             let event = InboxEvent::Resumed { at: self.clock.now() };
             self.step(state, LedgerEvent::Inbox { worker, event }).map_err(|error| internal(&error))?;
+            self.wake_if_promise_was_settled(state, worker);
         }
         let due = acceptance_deadline(self.clock.elapsed(), self.settings.progress);
         let mut pending = PendingInvocation::admitted(invocation.clone(), due);

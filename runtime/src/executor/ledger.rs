@@ -569,6 +569,7 @@ impl Ledger {
         }
         let wake_before = cached.projection.timer_due_at();
         let waited = cached.projection.waiting.is_some();
+        let was_delayed = cached.projection.process_ends.resume_at().is_some();
         let mut effects = Vec::new();
         Arc::make_mut(&mut cached.projection).apply_row(seq, row, &mut effects);
         cached.last_read = self.store_reads.last();
@@ -622,9 +623,17 @@ impl Ledger {
         }
         self.update_waits(worker, row, waited);
         let Some(cached) = self.projections.get(&worker) else { return };
-        let continues = cached.projection.waiting.is_none() && cached.projection.is_runnable();
-        if waited && continues && matches!(row, Row::InboxEvent(_)) {
-            self.actions.push(LedgerAction::Wake(worker));
+        let projection = &cached.projection;
+        let continues = waited && projection.waiting.is_none() && projection.is_runnable();
+        // The delayed work was cancelled or withdrawn. What is behind it may be in the worker's slot alone, so the worker
+        // is woken even if its projection has nothing to do.
+        let is_released =
+            was_delayed && projection.process_ends.resume_at().is_none() && projection.runs_invocations();
+        match row {
+            // The worker's task appends it.
+            Row::Entries { .. } | Row::InboxEvent(InboxEvent::Process(_)) => {}
+            Row::InboxEvent(_) if continues || is_released => self.actions.push(LedgerAction::Wake(worker)),
+            Row::InboxEvent(_) => {}
         }
     }
 

@@ -1,9 +1,9 @@
 //! Attempts that end with the process: a worker that makes the server run out of memory must not end it forever.
 //!
 //! When a process loads a worker for work that an earlier process left unfinished, the row `Continued` is durable before
-//! the instance exists. That is one shared commit for each such worker and process, not for each load. If the process then
-//! ends before the worker makes progress, the next process finds the row and counts the attempt (row `Ended`). The next
-//! attempt is delayed, and after as many attempts as the setting allows the work fails.
+//! the instance exists. That is one shared commit for each such worker and process, and one for each load after a row
+//! `Stopped`. If the process then ends before the worker makes progress, the next process finds the row and counts the
+//! attempt (row `Ended`). The next attempt is delayed, and after as many attempts as the setting allows the work fails.
 //!
 //! Invariant: a shutdown, a worker outside memory, a delay, an interrupt and an error of the server are not counted: a
 //! row `Stopped`, an entry or an inbox event ends the attempt in the log.

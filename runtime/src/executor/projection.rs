@@ -478,10 +478,14 @@ impl WorkerProjection {
         (self.waiting.is_some() || self.retry_at.is_some()) && !self.process_ends.has_continued_attempt()
     }
 
+    /// Whether the worker has neither failed nor exited, and is not interrupted.
+    pub(crate) fn runs_invocations(&self) -> bool {
+        self.terminal.is_none() && !self.interrupted
+    }
+
     /// Whether an instance could run something now.
     pub(crate) fn is_runnable(&self) -> bool {
-        self.terminal.is_none()
-            && !self.interrupted
+        self.runs_invocations()
             && !self.waits()
             && self.process_ends.resume_at().is_none()
             && (self.current.is_some() || !self.queue.is_empty() || self.snapshot_state.update.is_some())

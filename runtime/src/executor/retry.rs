@@ -1,6 +1,36 @@
-//! Jitter for the delay before the next attempt. Pure.
+//! Delays before the next attempt.
 
+use super::core::{Core, State};
+use super::scheduler::{TimerEvent, TimerId, TimerReason};
+use crate::storage::ports::WorkerNum;
 use golem_model::OplogIndex;
+use std::time::Duration;
+
+/// Delay before work is retried after an error of the server, such as a component that does not load or a store that
+/// does not answer. It doubles with each error until something else happens.
+const RETRY_WORK_MIN: Duration = Duration::from_secs(2);
+/// Maximum delay between two attempts after errors of the server.
+const RETRY_WORK_MAX: Duration = Duration::from_mins(1);
+
+impl Core {
+    /// Sets the timer with which work that met an error of the server is tried again.
+    pub(super) fn retry_after_server_error(&self, state: &mut State, worker: WorkerNum) {
+        let errors = state.server_errors.entry(worker).or_insert(0);
+        let delay = RETRY_WORK_MIN.saturating_mul(1 << (*errors).min(16)).min(RETRY_WORK_MAX);
+        *errors += 1;
+        let now = self.clock.now();
+        let retry_at = now.plus(delay);
+        let timer = TimerId { worker, reason: TimerReason::ServerError };
+        self.change_timer(state, TimerEvent::Set(timer, Some(retry_at)));
+        // The row `Stopped` has set the worker's own timer again. If its time has passed, it would end this delay at once.
+        let Some(projection) = state.ledger.projection(worker) else { return };
+        if projection.resumes_at().is_some_and(|at| at <= now) {
+            let first_call = projection.calls.first_due().unwrap_or(retry_at);
+            let timer = TimerId { worker, reason: TimerReason::Log };
+            self.change_timer(state, TimerEvent::Set(timer, Some(first_call.min(retry_at))));
+        }
+    }
+}
 
 /// Returns a number from 0 to 1 that depends only on the worker's seed and the oplog index, so it is the same in every
 /// run.

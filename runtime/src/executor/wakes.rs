@@ -10,6 +10,7 @@
 
 use super::core::{Core, State};
 use super::ledger::store_reads::StoreRead;
+use super::projection::WorkerProjection;
 use super::{Executor, ExecutorError, panics};
 use crate::storage::ports::{Store, StoredProjection, WorkerNum};
 use golem_model::PromiseId;
@@ -186,6 +187,14 @@ impl Core {
     pub(crate) fn wake_later(&self, state: &mut State, worker: WorkerNum, condition: WakeCondition) {
         state.wakes.push(worker, condition, self.clock.elapsed());
         self.wakes_changed.notify_one();
+    }
+
+    /// Lets a worker that was resumed continue if a promise of another worker that it waits for was settled while it was
+    /// interrupted: the wake-up at that time had no effect, and none follows.
+    pub(crate) fn wake_if_promise_was_settled(&self, state: &mut State, worker: WorkerNum) {
+        if state.ledger.projection(worker).is_some_and(WorkerProjection::waits_for_foreign_promise) {
+            self.wake_later(state, worker, WakeCondition::IfReady);
+        }
     }
 
     /// Loads projections into memory. Returns an error for each that could not be loaded. The projections stay in memory as

@@ -19,7 +19,6 @@ use super::position::RowPosition;
 use super::process_ends::ContinueDecision;
 use super::projection::{TerminalState, WorkerProjection};
 use super::retry::jitter;
-use super::scheduler::{TimerEvent, TimerId, TimerReason};
 use super::{ExecutorError, ExecutorMetrics, discard, event_loop, snapshot, update};
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_host::ports::PortError;
@@ -29,13 +28,6 @@ use golem_model::oplog::{FailureCause, InboxEvent, RevertReason};
 use golem_model::promise::PromiseState;
 use golem_model::{Entry, Invocation, PromiseId, RetryPolicy};
 use std::sync::Arc;
-use std::time::Duration;
-
-/// Delay before work is retried after an error of the server, such as a component that does not load or a store that
-/// does not answer. It doubles with each error until something else happens.
-const RETRY_WORK_MIN: Duration = Duration::from_secs(2);
-/// Maximum delay between two attempts after errors of the server.
-const RETRY_WORK_MAX: Duration = Duration::from_mins(1);
 
 /// The next piece of work.
 enum Work {
@@ -689,11 +681,7 @@ fn abandon_work(core: &Arc<Core>, state: &mut State, worker: WorkerNum, error: &
                 || projection.snapshot_state.update.is_some())
     });
     if retries {
-        let errors = state.server_errors.entry(worker).or_insert(0);
-        let delay = RETRY_WORK_MIN.saturating_mul(1 << (*errors).min(16)).min(RETRY_WORK_MAX);
-        *errors += 1;
-        let timer = TimerId { worker, reason: TimerReason::ServerError };
-        core.change_timer(state, TimerEvent::Set(timer, Some(core.clock.now().plus(delay))));
+        core.retry_after_server_error(state, worker);
     }
     ExecutorMetrics::add(&core.metrics.invocations_failed, 1);
     Flow::Stop

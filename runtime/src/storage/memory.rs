@@ -67,6 +67,8 @@ pub enum ReadFault {
     Projection(FaultKind),
     /// [`Store::projections_to_wake`].
     ProjectionsToWake(FaultKind),
+    /// [`Store::rows_back`].
+    RowsBack(FaultKind),
 }
 
 /// State of one handle, which a crash of the process would lose.
@@ -361,6 +363,10 @@ impl Store for MemoryStore {
     }
 
     fn rows_back(&self, last: Seq, limit: usize, bytes_max: usize) -> Result<Vec<LogRow>, StoreError> {
+        self.read(|fault| match fault {
+            ReadFault::RowsBack(kind) => Some(*kind),
+            ReadFault::Projection(_) | ReadFault::ProjectionsToWake(_) => None,
+        })?;
         let data = self.data.lock();
         let mut rows: Vec<LogRow> = Vec::new();
         let mut seq = last;
@@ -400,7 +406,7 @@ impl Store for MemoryStore {
     fn projection_by_num(&self, worker: WorkerNum) -> Result<Option<StoredProjection>, StoreError> {
         self.read(|fault| match fault {
             ReadFault::Projection(kind) => Some(*kind),
-            ReadFault::ProjectionsToWake(_) => None,
+            ReadFault::ProjectionsToWake(_) | ReadFault::RowsBack(_) => None,
         })?;
         Ok(self.data.lock().projections.get(&worker).cloned())
     }
@@ -412,7 +418,7 @@ impl Store for MemoryStore {
     ) -> Result<Vec<StoredProjection>, StoreError> {
         self.read(|fault| match fault {
             ReadFault::ProjectionsToWake(kind) => Some(*kind),
-            ReadFault::Projection(_) => None,
+            ReadFault::Projection(_) | ReadFault::RowsBack(_) => None,
         })?;
         let data = self.data.lock();
         let to_wake = |projection: &&StoredProjection| {

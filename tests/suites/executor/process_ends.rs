@@ -1,8 +1,9 @@
 //! Attempts that end with the process are counted, delayed and bounded; stops in order and progress are not counted.
 
 use crate::node::{Node, Templates, sleep};
+use crate::wakes::until_done;
 use golem_model::oplog::{FailureCause, InboxEvent, ProcessEvent};
-use golem_model::{Entry, WorkerId, WorkerStatus};
+use golem_model::{Entry, IdempotencyKey, WorkerId, WorkerStatus};
 use golem_runtime::executor::ExecutorError;
 use golem_tests::wait;
 use std::sync::atomic::Ordering;
@@ -17,7 +18,7 @@ async fn until_loaded(node: &Node) {
 }
 
 /// The durable process events: a letter for each, and the delays.
-fn process_events(node: &Node) -> (String, Vec<Duration>) {
+pub(crate) fn process_events(node: &Node) -> (String, Vec<Duration>) {
     let (mut letters, mut delays) = (String::new(), Vec::new());
     for event in node.inbox_events() {
         if let InboxEvent::Process(event) = event {
@@ -92,9 +93,8 @@ async fn an_invocation_during_which_the_process_ends_again_and_again_fails() {
     node.stop().await;
 }
 
-/// Before an invocation begins, only its acceptance is in the log.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_queued_invocation_that_never_begins_durably_is_counted() {
+/// A node on which the invocation "k" is delayed, and only its acceptance is in the log.
+async fn delayed_before_it_begins() -> (Node, WorkerId) {
     let mut node = Node::with(|settings| settings.process_ends_max = 2).await;
     let worker = node.create("w").await;
     node.templates(Templates::Loading);
@@ -104,7 +104,17 @@ async fn a_queued_invocation_that_never_begins_durably_is_counted() {
     node.templates(Templates::Ready);
     until_loaded(&node).await;
     node = node.crash().await;
-    wait::until("the attempt is counted", || async { (process_events(&node).0 == "CE").then_some(()) }).await;
+    until_delayed(&node).await;
+    (node, worker)
+}
+
+async fn until_delayed(node: &Node) {
+    wait::until("the attempt is counted", || async { (process_events(node).0 == "CE").then_some(()) }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queued_invocation_that_never_begins_durably_is_counted() {
+    let (mut node, worker) = delayed_before_it_begins().await;
     until_next_attempt(&node).await;
     let started = |entry: &Entry| matches!(entry, Entry::InvocationStarted { .. });
     assert!(!node.oplog(&worker).await.iter().any(started), "the invocation has not begun durably");
@@ -211,5 +221,15 @@ async fn a_delayed_invocation_is_resumed_or_discarded_on_request() {
     let discarded = node.invoke(&worker, sleep(5_000, Some("k"))).await.unwrap().unwrap_err();
     let text = "The invocation was discarded: the process ended 2 times while this invocation ran";
     assert_eq!(discarded.to_string(), text);
+    node.stop().await;
+}
+
+/// Regression: the delay ended with the invocation, and nothing let the worker continue with the next one.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_invocation_behind_a_delayed_one_runs_when_that_is_cancelled() {
+    let (node, worker) = delayed_before_it_begins().await;
+    node.executor.enqueue(&worker, sleep(0, Some("behind"))).await.unwrap();
+    node.executor.cancel(&worker, &IdempotencyKey::new("k").unwrap()).await.unwrap();
+    until_done(&node, &worker, "behind").await;
     node.stop().await;
 }

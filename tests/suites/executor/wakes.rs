@@ -2,6 +2,7 @@
 //! meanwhile.
 
 use crate::node::{Node, Templates, promises, sleep};
+use crate::process_ends::process_events;
 use golem_model::{IdempotencyKey, PromiseId, Value, WorkerId, WorkerStatus};
 use golem_runtime::executor::KeyState;
 use golem_runtime::storage::memory::{FaultKind, ReadFault};
@@ -25,7 +26,7 @@ async fn sleeping_outside_memory(faults: &[ReadFault]) -> (Node, WorkerId) {
     (node, worker)
 }
 
-async fn until_done(node: &Node, worker: &WorkerId, key: &str) {
+pub(crate) async fn until_done(node: &Node, worker: &WorkerId, key: &str) {
     let key = IdempotencyKey::new(key).unwrap();
     wait::until("the invocation ends", || async {
         node.advance_ms(1_000);
@@ -183,5 +184,61 @@ async fn a_worker_that_waits_again_after_an_error_of_the_server_keeps_its_timer(
     node.until_status(&worker, WorkerStatus::Suspended).await;
     node.advance_ms(60_000);
     until_done(&node, &worker, "k").await;
+    node.stop().await;
+}
+
+/// A node on which `worker` waits for its next attempt, after a crash.
+async fn waiting_for_an_attempt() -> (Node, WorkerId) {
+    let (node, worker) = sleeping_outside_memory(&[]).await;
+    node.templates(Templates::Panics);
+    node.executor.resume(&worker).await.unwrap();
+    node.until_status(&worker, WorkerStatus::Retrying).await;
+    node.templates(Templates::Ready);
+    (node.crash().await, worker)
+}
+
+/// Regression: the worker's own time had passed, and its timer started each attempt at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_whose_log_cannot_be_read_is_tried_again_after_a_delay() {
+    for (about, (node, worker)) in [
+        ("the end of its wait", sleeping_outside_memory(&[]).await),
+        ("its next attempt", waiting_for_an_attempt().await),
+    ] {
+        node.until_woken().await;
+        let (before, _) = process_events(&node);
+        let until_recorded = async |attempts: &str| {
+            wait::until(&format!("{about}: the attempts are {attempts}"), || async {
+                (process_events(&node).0.strip_prefix(&before) == Some(attempts)).then_some(())
+            })
+            .await;
+        };
+        for _ in 0..2 {
+            node.fail_read(ReadFault::RowsBack(FaultKind::Io));
+        }
+        node.advance_ms(60_000);
+        until_recorded("CS").await;
+        // Time stands still, and rows are committed.
+        for name in ["x", "y", "z"] {
+            node.create(name).await;
+        }
+        assert_eq!(process_events(&node).0.strip_prefix(&before), Some("CS"), "{about}");
+        assert_eq!(node.metrics.activations.load(Ordering::Relaxed), 1, "{about}");
+        node.advance_ms(2_000);
+        until_recorded("CSCS").await;
+        until_done(&node, &worker, "k").await;
+        node.stop().await;
+    }
+}
+
+/// Regression: the completion woke the interrupted worker, which had no effect, and the invocation that resumed it did
+/// not look at the promise.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_whose_promise_was_completed_during_an_interrupt_continues_with_the_next_invocation() {
+    let (node, waits, promise) = waiting_for_another().await;
+    node.executor.interrupt(&waits, false).await.unwrap();
+    assert!(node.executor.complete_promise(&promise, vec![1]).await.unwrap());
+    let next = node.invoke(&waits, promises("create", vec![], "n"));
+    until_done(&node, &waits, "k").await;
+    next.await.unwrap().unwrap();
     node.stop().await;
 }

@@ -2,6 +2,7 @@
 //! is rebuilt from the committed rows must have the same state as folding all committed rows from the start.
 
 mod call_delivery;
+mod delays;
 mod store_reads;
 
 use super::*;

@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn each_process_records_an_attempt_once() {
+    fn each_process_records_an_attempt_until_it_is_stopped() {
         for (about, log, unrecorded) in [
             ("this process began it", vec![entry(started())], false),
             ("an earlier process began it", vec![entry(started()), Restart], true),
