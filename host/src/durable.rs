@@ -9,6 +9,7 @@
 //!
 //! | module | contents |
 //! |---|---|
+//! | `door` | the verbs of an import: call, read a clock, print, forget a request, jump |
 //! | `effect` | the traits of a call, and when its record must reach the store |
 //! | `history` | the recorded entries, in pages, and what replay must know before it reads them |
 //! | `replay` | the cursor over the recorded entries |
@@ -19,14 +20,15 @@
 //! | `clock` | the worker's monotonic clock |
 //! | `exchange` | HTTP requests in flight |
 //!
-//! Architecture invariant: imports do not depend on the mode (replay or live), with two exceptions. `stdio` prints text
-//! and log lines only if they are new ([`Journal::print_if_new`]). `region` reports a jump as a divergence while
-//! recorded entries remain.
+//! Architecture invariant: imports do not depend on the mode (replay or live). Where the mode matters, the door decides:
+//! it prints text only if it is new ([`WorkerState::print`]), and reports a jump as a divergence while recorded entries
+//! remain ([`WorkerState::jump`]).
 //! Invariant: a call is performed only with a [`Live`], and a `Live` requires the proof
 //! [`OplogEnded`](replay::OplogEnded).
 
 mod buffer;
 mod clock;
+mod door;
 mod effect;
 mod exchange;
 mod history;
@@ -46,8 +48,7 @@ pub(crate) use reverted::RevertedRanges;
 
 use crate::StopReason;
 use crate::ports::LogEvent;
-use crate::state::WorkerState;
-use golem_model::oplog::{ClockKind, Entry, HostCall, HostCallRequest, HostFunction};
+use golem_model::oplog::HostFunction;
 use golem_model::{OplogIndex, Timestamp, Value};
 
 /// The worker's oplog as seen by its instance: the recorded entries, then the ones that the instance adds.
@@ -85,7 +86,7 @@ impl Journal {
     }
 
     /// Prints `event`, unless it is not new.
-    pub(crate) fn print_if_new(&mut self, event: LogEvent) -> Result<(), StopReason> {
+    fn print_if_new(&mut self, event: LogEvent) -> Result<(), StopReason> {
         if !self.is_output_new() {
             return Ok(());
         }
@@ -93,7 +94,7 @@ impl Journal {
     }
 
     /// The wall clock, without a record. In a replay the guest sees another time than before.
-    pub(crate) fn wall_unrecorded(&mut self) -> Timestamp {
+    fn wall_unrecorded(&mut self) -> Timestamp {
         self.saw_unrecorded_time = true;
         self.tail.wall_now()
     }
@@ -113,7 +114,7 @@ impl Journal {
     }
 
     /// Drops the state of an HTTP request, if there is any: the guest has dropped the handles for its response.
-    pub(crate) fn forget_request(&mut self, call: u64) {
+    fn forget_request(&mut self, call: u64) {
         self.tail.forget_request(call);
     }
 
@@ -141,125 +142,6 @@ impl Journal {
     pub(crate) fn set_appends_held(&mut self, is_held: bool) {
         self.tail.set_appends_held(is_held);
     }
-}
-
-impl WorkerState {
-    /// Answers a call at once, without waiting.
-    pub(crate) fn call_immediate<C: ImmediateCall>(&mut self, call: &C) -> wasmtime::Result<C::Answer> {
-        let outcome = self.try_call_immediate(call);
-        outcome.map_err(|failure| self.raise(failure))
-    }
-
-    fn try_call_immediate<C: ImmediateCall>(&mut self, call: &C) -> Result<C::Answer, CallFailure> {
-        self.check_interrupt()?;
-        self.check_phase(C::FUNCTION, C::EFFECT == Effect::ReadOnly)?;
-        let recorded = HostCall { function: C::FUNCTION, request: HostCallRequest::new(call.request()) };
-        if let Some((index, response)) = self.journal.replay.recorded_answer(&recorded)? {
-            return answer(C::FUNCTION, index, call.answer(index, &response));
-        }
-        self.go_live();
-        let mut live = self.journal.live().ok_or_else(not_ended)?;
-        let response = call.perform(&mut live);
-        let decoded = call.answer(live.next_index(), &response);
-        match C::EFFECT {
-            Effect::ReadOnly | Effect::ChangesShared => {
-                let index = live.record(Entry::HostCall { call: recorded, response })?;
-                answer(C::FUNCTION, index, decoded)
-            }
-            Effect::PublishesIndex | Effect::AnnouncesIntent => {
-                let index = live.record(Entry::HostCall { call: recorded, response: response.clone() })?;
-                live.flush()?;
-                call.begin(&response, &mut live);
-                answer(C::FUNCTION, index, decoded)
-            }
-        }
-    }
-
-    /// Reads a clock. Repeated readings are counted and not recorded one by one.
-    pub(crate) fn read_clock(&mut self, clock: ClockKind) -> wasmtime::Result<u64> {
-        let outcome = self.try_read_clock(clock);
-        outcome.map_err(|failure| self.raise(failure))
-    }
-
-    fn try_read_clock(&mut self, clock: ClockKind) -> Result<u64, CallFailure> {
-        self.check_interrupt()?;
-        self.check_phase(clock.function(), true)?;
-        if let Some(reading) = self.journal.replay.recorded_reading(clock)? {
-            return Ok(reading);
-        }
-        self.go_live();
-        let mut live = self.journal.live().ok_or_else(not_ended)?;
-        Ok(live.read_clock(clock)?)
-    }
-
-    /// Performs a call that may wait or change state that others see.
-    pub(crate) async fn call_durable<C: DurableCall>(&mut self, call: C) -> wasmtime::Result<C::Answer> {
-        let outcome = self.try_call_durable(call).await;
-        outcome.map_err(|failure| self.raise(failure))
-    }
-
-    async fn try_call_durable<C: DurableCall>(&mut self, call: C) -> Result<C::Answer, CallFailure> {
-        self.check_interrupt()?;
-        self.check_phase(C::FUNCTION, false)?;
-        let recorded = HostCall { function: C::FUNCTION, request: HostCallRequest::new(call.request()) };
-        if let Some((index, response)) = self.journal.replay.recorded_answer(&recorded)? {
-            return answer(C::FUNCTION, index, call.answer(index, &response));
-        }
-        self.go_live();
-        let mut live = self.journal.live().ok_or_else(not_ended)?;
-        let (index, response) = match call.perform(&mut live, &recorded).await? {
-            CallResponse::Recorded(index, response) => (index, response),
-            CallResponse::Unrecorded(response) => {
-                let index = live.record(Entry::HostCall { call: recorded, response: response.clone() })?;
-                (index, response)
-            }
-        };
-        match C::EFFECT {
-            Effect::ReadOnly | Effect::ChangesShared => {}
-            Effect::PublishesIndex | Effect::AnnouncesIntent => live.flush()?,
-        }
-        answer(C::FUNCTION, index, call.answer(index, &response))
-    }
-
-    /// Resumes the HTTP requests that the recorded entries left in flight, at the first call after them.
-    fn go_live(&mut self) {
-        if !std::mem::replace(&mut self.journal.went_live, true)
-            && let Some(mut live) = self.journal.live()
-        {
-            for unanswered in self.objects.unanswered_requests() {
-                live.resume_request(unanswered);
-            }
-        }
-    }
-
-    fn check_phase(&self, function: HostFunction, is_read_only: bool) -> Result<(), CallFailure> {
-        match self.phase.deny_reason(function.name(), is_read_only) {
-            None => Ok(()),
-            Some(text) => Err(CallFailure::Trap(text)),
-        }
-    }
-
-    fn check_interrupt(&self) -> Result<(), CallFailure> {
-        if self.interrupt_handle.is_interrupted() {
-            Err(CallFailure::Stop(StopReason::Interrupted))
-        } else {
-            Ok(())
-        }
-    }
-}
-
-/// The error if there is no [`Live`] although [`Replay`] has found the end of the recorded entries.
-fn not_ended() -> CallFailure {
-    CallFailure::Trap("the oplog has neither ended nor another entry".to_owned())
-}
-
-/// Reports a recorded answer that cannot be decoded as a divergence: another program wrote it.
-fn answer<A>(
-    function: HostFunction,
-    index: OplogIndex,
-    decoded: Result<A, golem_model::oplog::wire::DecodeError>,
-) -> Result<A, CallFailure> {
-    decoded.map_err(|error| CallFailure::Stop(unreadable_answer(function, index, &error)))
 }
 
 fn unreadable_answer(

@@ -8,9 +8,8 @@
 //! `durable`. A call without an oplog entry is determined by the calls before it and by the parameters of the worker's
 //! creation. The exception is a wall clock reading that the guest chose not to record (`policy`).
 //!
-//! Imports do not branch on whether the guest is replayed or live, with two exceptions: `stdio` drops text that was
-//! emitted before (`Journal::print_if_new`), and `region` checks a jump against the recorded entries
-//! (`Journal::replay`).
+//! Imports do not branch on whether the guest is replayed or live. Where that matters (text that was emitted before, a
+//! jump while recorded entries remain), a verb of the door decides (`durable::door`).
 
 mod absent;
 mod blobstore;

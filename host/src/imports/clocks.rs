@@ -21,7 +21,7 @@ impl wall_clock::Host for WorkerState {
             self.file_clock.set_wall(now);
             now
         } else {
-            self.journal.wall_unrecorded()
+            self.wall_unrecorded()
         };
         let nanos = now.as_nanos();
         let nanoseconds = u32::try_from(nanos % NANOS_PER_SECOND)?;

@@ -1,7 +1,7 @@
 //! `wasi:logging`: lines that a program writes to its worker's log, with a level and a context.
 //!
 //! As with text on standard output, a line is emitted while the guest is live and is not emitted again during a replay
-//! (`Journal::print_if_new`). WASI never released the interface, so no crate contains its bindings. It has one
+//! (`durable::door`). WASI never released the interface, so no crate contains its bindings. It has one
 //! function, which is defined here by its types.
 
 use super::stdio::log_line;
@@ -21,7 +21,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
             "log",
             |mut store: StoreContextMut<'_, WorkerState>, (level, context, message): Line| {
                 let line = log_line(level.into(), &context.to_str(&store)?, &message.to_str(&store)?);
-                store.data_mut().log(line)
+                store.data_mut().print(line)
             },
         )?;
     }

@@ -1,17 +1,15 @@
-//! `golem:durability/region` (atomic regions), and the implementation of `golem:durability/position#jump`.
+//! `golem:durability/region`: atomic regions.
 //!
 //! A region is named by the index of the entry that records its beginning. The set of open regions
 //! is determined by the calls that the guest made, so replay rebuilds it. After a crash, the scan
 //! of the oplog (`RegionScan` in `durable::reverted`) decides which open region is repeated.
-//!
-//! A jump is one of the two host calls that inspect the replay state: see [`WorkerState::jump`].
 
 use crate::bindings::durability::region;
 use crate::durable::{CallFailure, CallResponse, DurableCall, Effect, ImmediateCall, Live};
 use crate::state::WorkerState;
 use golem_model::OplogIndex;
 use golem_model::oplog::wire::{DecodeError, put_varint};
-use golem_model::oplog::{Entry, HostCall, HostFunction, RevertReason};
+use golem_model::oplog::{Entry, HostCall, HostFunction};
 use wasmtime::Result;
 use wasmtime::component::{HasSelf, Linker};
 
@@ -99,50 +97,5 @@ impl region::Host for WorkerState {
         self.call_durable(EndRegion { region, outermost: depth == 0 }).await?;
         self.current.regions.truncate(depth);
         Ok(())
-    }
-}
-
-impl WorkerState {
-    /// Stops this instance. The next instance continues from `position`.
-    ///
-    /// This call inspects the replay state: a jump while recorded entries remain is a divergence,
-    /// and a live jump must not go to a reverted position.
-    pub(super) fn jump(&mut self, position: OplogIndex) -> wasmtime::Error {
-        let failure = self.try_jump(position);
-        self.raise(failure)
-    }
-
-    fn try_jump(&mut self, position: OplogIndex) -> CallFailure {
-        if self.interrupt_handle.is_interrupted() {
-            return CallFailure::Stop(crate::StopReason::Interrupted);
-        }
-        // Between two invocations, `save` must not revert the last one: its result is visible already.
-        if let Some(text) = self.phase.deny_reason("golem:durability/position#jump", false) {
-            return CallFailure::Trap(text);
-        }
-        let Some(start) = self.current.start else {
-            return CallFailure::Trap(format!(
-                "cannot jump to position {position} while nothing is being invoked"
-            ));
-        };
-        // Replay does not visit the entries that a recorded jump reverted. So a jump while recorded entries remain is a
-        // divergence.
-        if let Some(diverged) = self.journal.replay().unexpected_end(format!("a jump to position {position}"))
-        {
-            return CallFailure::Stop(diverged);
-        }
-        let is_reverted = self.journal.replay().is_state_reverted(position);
-        let Some(mut live) = self.journal.live() else {
-            return CallFailure::Trap("the oplog has neither ended nor another entry".to_owned());
-        };
-        let next = live.next_index();
-        if position <= start.index || position > next || is_reverted {
-            return CallFailure::Trap(format!(
-                "cannot jump to position {position}: the current invocation goes from {} to {next}, and a reverted \
-                 position in it is no target",
-                start.index.next()
-            ));
-        }
-        live.revert_to(position, RevertReason::Jump)
     }
 }

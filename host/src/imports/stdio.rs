@@ -6,15 +6,11 @@
 //!
 //! A function that is called as a program has standard input, and its standard output is its result, not printed text
 //! (`crate::program`).
-//!
-//! Printing is one of the two host calls that depend on whether the guest is live
-//! (`Journal::print_if_new`).
 
 use crate::StopReason;
 use crate::objects::{Input, Object, Output, StdStream};
 use crate::ports::{LogEvent, LogLevel};
 use crate::program::OutputError;
-use crate::snapshot::InstancePhase;
 use crate::state::WorkerState;
 use golem_model::limits::LOG_EVENT_BYTES_MAX;
 use std::sync::Arc;
@@ -126,8 +122,7 @@ impl WorkerState {
     pub(crate) fn write_output(&mut self, output: StdStream, bytes: &[u8]) -> StreamResult<()> {
         if output == StdStream::Stderr || !self.console.convention().is_program() {
             let events = self.stdio.write(output, bytes);
-            let printed = events.into_iter().try_for_each(|event| self.print(event));
-            return printed.map_err(|stop| StreamError::Trap(self.stop(stop)));
+            return events.into_iter().try_for_each(|event| self.print(event)).map_err(StreamError::Trap);
         }
         self.console.write(bytes).map_err(|unwritten| match unwritten {
             OutputError::Disabled(text) => StreamError::LastOperationFailed(format_err!("{text}")),
@@ -135,16 +130,6 @@ impl WorkerState {
                 StreamError::Trap(self.stop(StopReason::Trapped { details, retry: false, policy: None }))
             }
         })
-    }
-
-    fn print(&mut self, event: LogEvent) -> Result<(), StopReason> {
-        // Text that `save` and `load` print is dropped: these functions run again whenever the worker is loaded.
-        if self.phase == InstancePhase::Normal { self.journal.print_if_new(event) } else { Ok(()) }
-    }
-
-    /// Writes a line to the log.
-    pub(crate) fn log(&mut self, line: LogEvent) -> Result<()> {
-        self.print(line).map_err(|stop| self.stop(stop))
     }
 }
 

@@ -191,7 +191,7 @@ impl WorkerState {
     /// Cancels the request in flight of a body that the guest has dropped.
     fn release_source(&mut self, source: Option<&BodySource>) {
         if let Some(BodySource::Call(call)) = source {
-            self.journal.forget_request(*call);
+            self.forget_request(*call);
         }
     }
 }
@@ -286,7 +286,7 @@ impl types::HostFutureTrailers for WorkerState {
 
     fn drop(&mut self, trailers: Resource<FutureTrailers>) -> Result<()> {
         if let Trailers::Pending(call) = self.objects.remove_trailers(trailers.rep())? {
-            self.journal.forget_request(call);
+            self.forget_request(call);
         }
         Ok(())
     }

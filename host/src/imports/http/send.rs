@@ -304,7 +304,7 @@ impl types::HostFutureIncomingResponse for WorkerState {
     fn drop(&mut self, future: Resource<FutureIncomingResponse>) -> Result<()> {
         match self.objects.remove_response_future(future.rep())? {
             ResponseFuture::Sent(UnansweredRequest { call, .. }) | ResponseFuture::Received(call, _) => {
-                self.journal.forget_request(call);
+                self.forget_request(call);
             }
             ResponseFuture::Unsent(request_head) => {
                 if let Some(body) = request_head.body {

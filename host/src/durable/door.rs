@@ -1,0 +1,187 @@
+//! What an import may ask of the oplog: the verbs of the door.
+//!
+//! The door knows whether the guest is replayed or live, and the imports do not.
+
+use super::effect::{CallFailure, CallResponse, DurableCall, Effect, ImmediateCall};
+use super::unreadable_answer;
+use crate::StopReason;
+use crate::ports::LogEvent;
+use crate::snapshot::InstancePhase;
+use crate::state::WorkerState;
+use golem_model::oplog::{ClockKind, Entry, HostCall, HostCallRequest, HostFunction, RevertReason};
+use golem_model::{OplogIndex, Timestamp};
+
+impl WorkerState {
+    /// Answers a call at once, without waiting.
+    pub(crate) fn call_immediate<C: ImmediateCall>(&mut self, call: &C) -> wasmtime::Result<C::Answer> {
+        let outcome = self.try_call_immediate(call);
+        outcome.map_err(|failure| self.raise(failure))
+    }
+
+    fn try_call_immediate<C: ImmediateCall>(&mut self, call: &C) -> Result<C::Answer, CallFailure> {
+        self.check_interrupt()?;
+        self.check_phase(C::FUNCTION, C::EFFECT == Effect::ReadOnly)?;
+        let recorded = HostCall { function: C::FUNCTION, request: HostCallRequest::new(call.request()) };
+        if let Some((index, response)) = self.journal.replay.recorded_answer(&recorded)? {
+            return answer(C::FUNCTION, index, call.answer(index, &response));
+        }
+        self.go_live();
+        let mut live = self.journal.live().ok_or_else(not_ended)?;
+        let response = call.perform(&mut live);
+        let decoded = call.answer(live.next_index(), &response);
+        match C::EFFECT {
+            Effect::ReadOnly | Effect::ChangesShared => {
+                let index = live.record(Entry::HostCall { call: recorded, response })?;
+                answer(C::FUNCTION, index, decoded)
+            }
+            Effect::PublishesIndex | Effect::AnnouncesIntent => {
+                let index = live.record(Entry::HostCall { call: recorded, response: response.clone() })?;
+                live.flush()?;
+                call.begin(&response, &mut live);
+                answer(C::FUNCTION, index, decoded)
+            }
+        }
+    }
+
+    /// Reads a clock. Repeated readings are counted and not recorded one by one.
+    pub(crate) fn read_clock(&mut self, clock: ClockKind) -> wasmtime::Result<u64> {
+        let outcome = self.try_read_clock(clock);
+        outcome.map_err(|failure| self.raise(failure))
+    }
+
+    fn try_read_clock(&mut self, clock: ClockKind) -> Result<u64, CallFailure> {
+        self.check_interrupt()?;
+        self.check_phase(clock.function(), true)?;
+        if let Some(reading) = self.journal.replay.recorded_reading(clock)? {
+            return Ok(reading);
+        }
+        self.go_live();
+        let mut live = self.journal.live().ok_or_else(not_ended)?;
+        Ok(live.read_clock(clock)?)
+    }
+
+    /// Performs a call that may wait or change state that others see.
+    pub(crate) async fn call_durable<C: DurableCall>(&mut self, call: C) -> wasmtime::Result<C::Answer> {
+        let outcome = self.try_call_durable(call).await;
+        outcome.map_err(|failure| self.raise(failure))
+    }
+
+    async fn try_call_durable<C: DurableCall>(&mut self, call: C) -> Result<C::Answer, CallFailure> {
+        self.check_interrupt()?;
+        self.check_phase(C::FUNCTION, false)?;
+        let recorded = HostCall { function: C::FUNCTION, request: HostCallRequest::new(call.request()) };
+        if let Some((index, response)) = self.journal.replay.recorded_answer(&recorded)? {
+            return answer(C::FUNCTION, index, call.answer(index, &response));
+        }
+        self.go_live();
+        let mut live = self.journal.live().ok_or_else(not_ended)?;
+        let (index, response) = match call.perform(&mut live, &recorded).await? {
+            CallResponse::Recorded(index, response) => (index, response),
+            CallResponse::Unrecorded(response) => {
+                let index = live.record(Entry::HostCall { call: recorded, response: response.clone() })?;
+                (index, response)
+            }
+        };
+        match C::EFFECT {
+            Effect::ReadOnly | Effect::ChangesShared => {}
+            Effect::PublishesIndex | Effect::AnnouncesIntent => live.flush()?,
+        }
+        answer(C::FUNCTION, index, call.answer(index, &response))
+    }
+
+    /// The wall clock, without a record. In a replay the guest sees another time than before.
+    pub(crate) fn wall_unrecorded(&mut self) -> Timestamp {
+        self.journal.wall_unrecorded()
+    }
+
+    /// Drops an HTTP request, if it is in flight: the guest has dropped the handles for its response.
+    pub(crate) fn forget_request(&mut self, call: u64) {
+        self.journal.forget_request(call);
+    }
+
+    /// Prints `event`, unless an earlier activation has printed it.
+    pub(crate) fn print(&mut self, event: LogEvent) -> wasmtime::Result<()> {
+        // Text that `save` and `load` print is dropped: these functions run again whenever the worker is loaded.
+        if self.phase != InstancePhase::Normal {
+            return Ok(());
+        }
+        self.journal.print_if_new(event).map_err(|stop| self.stop(stop))
+    }
+
+    /// Stops this instance. The next instance continues from `position`, which must lie in the current invocation.
+    pub(crate) fn jump(&mut self, position: OplogIndex) -> wasmtime::Error {
+        let failure = self.try_jump(position);
+        self.raise(failure)
+    }
+
+    fn try_jump(&mut self, position: OplogIndex) -> CallFailure {
+        if let Err(interrupted) = self.check_interrupt() {
+            return interrupted;
+        }
+        // Between two invocations, `save` must not revert the last one: its result is visible already.
+        if let Some(text) = self.phase.deny_reason("golem:durability/position#jump", false) {
+            return CallFailure::Trap(text);
+        }
+        let Some(start) = self.current.start else {
+            return CallFailure::Trap(format!(
+                "cannot jump to position {position} while nothing is being invoked"
+            ));
+        };
+        // Replay does not visit the entries that a recorded jump reverted. So a jump while recorded entries remain is a
+        // divergence.
+        if let Some(diverged) = self.journal.replay.unexpected_end(format!("a jump to position {position}")) {
+            return CallFailure::Stop(diverged);
+        }
+        let is_reverted = self.journal.replay.is_state_reverted(position);
+        let Some(mut live) = self.journal.live() else { return not_ended() };
+        let next = live.next_index();
+        if position <= start.index || position > next || is_reverted {
+            return CallFailure::Trap(format!(
+                "cannot jump to position {position}: the current invocation goes from {} to {next}, and a reverted \
+                 position in it is no target",
+                start.index.next()
+            ));
+        }
+        live.revert_to(position, RevertReason::Jump)
+    }
+
+    /// Resumes the HTTP requests that the recorded entries left in flight, at the first call after them.
+    fn go_live(&mut self) {
+        if !std::mem::replace(&mut self.journal.went_live, true)
+            && let Some(mut live) = self.journal.live()
+        {
+            for unanswered in self.objects.unanswered_requests() {
+                live.resume_request(unanswered);
+            }
+        }
+    }
+
+    fn check_phase(&self, function: HostFunction, is_read_only: bool) -> Result<(), CallFailure> {
+        match self.phase.deny_reason(function.name(), is_read_only) {
+            None => Ok(()),
+            Some(text) => Err(CallFailure::Trap(text)),
+        }
+    }
+
+    fn check_interrupt(&self) -> Result<(), CallFailure> {
+        if self.interrupt_handle.is_interrupted() {
+            Err(CallFailure::Stop(StopReason::Interrupted))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// The error if there is no [`Live`] although [`Replay`] has found the end of the recorded entries.
+fn not_ended() -> CallFailure {
+    CallFailure::Trap("the oplog has neither ended nor another entry".to_owned())
+}
+
+/// Reports a recorded answer that cannot be decoded as a divergence: another program wrote it.
+fn answer<A>(
+    function: HostFunction,
+    index: OplogIndex,
+    decoded: Result<A, golem_model::oplog::wire::DecodeError>,
+) -> Result<A, CallFailure> {
+    decoded.map_err(|error| CallFailure::Stop(unreadable_answer(function, index, &error)))
+}
