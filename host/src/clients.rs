@@ -15,6 +15,7 @@
 //! template version ([`crate::WorkerInit::links`]) determine the template of the called worker.
 
 use crate::component::ComponentError;
+use crate::imports::views::Views;
 use crate::ports::ExpectedResult;
 use crate::state::WorkerState;
 use crate::types::{TypeReader, handle_in};
@@ -181,7 +182,7 @@ pub(crate) fn define(
                         lifted
                             .map(|(value, ty)| from_val(value.clone(), ty))
                             .collect::<Result<Vec<Value>, _>>()?;
-                    let answer = store.data_mut().client_call(&client, lifted).await?;
+                    let answer = store.data_mut().calls().client_call(&client, lifted).await?;
                     let lowered = match to_val(&answer, &client.own_result) {
                         Ok(lowered) => lowered,
                         // The called worker was updated since the call was made.

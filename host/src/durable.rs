@@ -1,16 +1,16 @@
 //! The one door to everything whose answer could differ in a replay.
 //!
-//! An import describes its call as a value of [`ImmediateCall`] (answered at once) or
-//! [`DurableCall`] (may wait, may change shared state) and passes it to
-//! [`WorkerState::call_immediate`] or [`WorkerState::call_durable`]. A clock is read through
-//! [`WorkerState::read_clock`], which counts repeated readings. During replay the door answers the
-//! call from the oplog; afterwards it performs the call and records the answer. In both modes the
-//! guest gets the recorded bytes, decoded by the same function.
+//! An import describes its call as a value of [`ImmediateCall`] (answered at once) or [`DurableCall`] (may wait, may
+//! change shared state) and passes it to [`Door::call_immediate`] or [`Door::call_durable`]. A clock is read through
+//! [`Door::read_clock`], which counts repeated readings. During replay the door answers the call from the oplog;
+//! afterwards it performs the call and records the answer. In both modes the guest gets the recorded bytes, decoded by
+//! the same function.
 //!
 //! | module | contents |
 //! |---|---|
-//! | `door` | the verbs of an import: call, read a clock, print, forget a request, jump |
+//! | `door` | the verbs of an import: call, read a clock, print, forget a request, jump, wait for the next line |
 //! | `effect` | the traits of a call, and when its record must reach the store |
+//! | `invocations` | the beginning and the end of an invocation |
 //! | `history` | the recorded entries, in pages, and what replay must know before it reads them |
 //! | `replay` | the cursor over the recorded entries |
 //! | `reverted` | the entries that replay skips |
@@ -21,8 +21,8 @@
 //! | `exchange` | HTTP requests in flight |
 //!
 //! Architecture invariant: imports do not depend on the mode (replay or live). Where the mode matters, the door decides:
-//! it prints text only if it is new ([`WorkerState::print`]), and reports a jump as a divergence while recorded entries
-//! remain ([`WorkerState::jump`]).
+//! it prints text only if it is new ([`Door::print`]), and reports a jump as a divergence while recorded entries remain
+//! ([`Door::jump`]). Imports get a [`Door`], whose fields are private, so they cannot name the [`Journal`].
 //! Invariant: a call is performed only with a [`Live`], and a `Live` requires the proof
 //! [`OplogEnded`](replay::OplogEnded).
 
@@ -32,12 +32,14 @@ mod door;
 mod effect;
 mod exchange;
 mod history;
+mod invocations;
 mod live;
 mod output;
 mod replay;
 mod reverted;
 mod shared;
 
+pub(crate) use door::Door;
 pub(crate) use effect::{CallFailure, CallResponse, DurableCall, Effect, ImmediateCall};
 pub(crate) use exchange::{BodyEnd, BodyRead, ResponseHead, ResponsePart, ResponseState};
 pub use history::{History, HistoryScan};

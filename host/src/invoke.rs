@@ -6,6 +6,7 @@
 use crate::Component;
 use crate::component::Callable;
 use crate::imports::HandlerArgs;
+use crate::imports::views::Views;
 use crate::incoming::{INCOMING_HTTP, IncomingRequest};
 use crate::state::WorkerState;
 use crate::value::{from_val, to_val};
@@ -170,9 +171,9 @@ async fn call_http_handler(
     func: Func,
     request: &IncomingRequest,
 ) -> wasmtime::Result<Value> {
-    let handles = store.data_mut().new_handler_args(request.clone())?;
+    let handles = store.data_mut().http().new_handler_args(request.clone())?;
     func.typed::<HandlerArgs, ()>(&*store)?.call_async(&mut *store, handles).await?;
-    store.data_mut().take_reply()
+    store.data_mut().http().take_reply()
 }
 
 /// Calls a function by its static type.

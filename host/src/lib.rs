@@ -2,9 +2,9 @@
 //!
 //! [`Engine`] compiles components. A [`Component`] knows its exports. An [`Instance`] is one activation of a worker: it
 //! is created from the worker's oplog (all of it, or the entries after a snapshot), replays it, and then runs
-//! invocations one at a time. Inside, `imports` has a thin file for each WIT interface, `durable` is the door through
-//! which imports reach everything whose answer could differ in a replay, and `objects` holds the host objects behind
-//! the guest's handles.
+//! invocations one at a time. Inside, `imports` has a thin file for each WIT interface, implemented for views of the
+//! worker's `state`, `durable` is the door through which imports reach everything whose answer could differ in a replay,
+//! and `objects` holds the host objects behind the guest's handles.
 //!
 //! Architecture invariant: this is the only crate that depends on wasmtime (suite `tidy`). It has
 //! no clock, disk or network of its own, except for the folder of compiled code; everything else

@@ -159,13 +159,13 @@ pub(crate) fn on_return(
     name: &str,
     result: Option<Value>,
 ) -> Result<CallEnd, StopReason> {
-    let convention = state.console.convention();
+    let convention = state.invocation.console.convention();
     if !convention.is_program() {
         return Ok(CallEnd::Returned { result, program_ended: false });
     }
     if let Some(Value::Result(Err(error))) = result {
         state.journal.flush()?;
-        let mut stderr = state.stdio.stderr_tail().trim_end().to_owned();
+        let mut stderr = state.invocation.stdio.stderr_tail().trim_end().to_owned();
         if let Some(error) = error {
             let line = if stderr.is_empty() { "" } else { "\n" };
             stderr = format!("{stderr}{line}it returned the error {error:?}");
@@ -175,14 +175,17 @@ pub(crate) fn on_return(
     let version = name.strip_prefix(RUN).and_then(|rest| rest.strip_suffix("/run"));
     let is_run = version.is_some_and(|version| version.is_empty() || version.starts_with('@'));
     let program_ended = is_run || convention == Convention::StdioEventLoop;
-    Ok(CallEnd::Returned { result: Some(state.console.take_output()), program_ended })
+    Ok(CallEnd::Returned { result: Some(state.invocation.console.take_output()), program_ended })
 }
 
 /// Maps a stopped call to its result: a program that exits with 0 has completed.
 pub(crate) fn on_stop(state: &mut WorkerState, stop: StopReason) -> Result<CallEnd, StopReason> {
     match stop {
-        StopReason::Exited { code: 0, .. } if state.console.convention().is_program() => {
-            Ok(CallEnd::Returned { result: Some(state.console.take_output()), program_ended: true })
+        StopReason::Exited { code: 0, .. } if state.invocation.console.convention().is_program() => {
+            Ok(CallEnd::Returned {
+                result: Some(state.invocation.console.take_output()),
+                program_ended: true,
+            })
         }
         stop => Err(stop),
     }

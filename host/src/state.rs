@@ -1,6 +1,11 @@
-//! The host's state of one worker, held by its wasmtime store. The imports are methods of it.
+//! The host's state of one worker, held by its wasmtime store.
+//!
+//! Imports do not see it: they get views of it (`imports::views`), and `lend` is the one file that splits the state into
+//! them.
 
-use crate::durable::{CallFailure, InvocationStart, Journal};
+mod lend;
+
+use crate::durable::{InvocationStart, Journal};
 use crate::files::Files;
 use crate::imports::HttpState;
 use crate::imports::calls::OpenCalls;
@@ -12,8 +17,9 @@ use crate::objects::Objects;
 use crate::program::{Console, Handoff};
 use crate::snapshot::InstancePhase;
 use crate::vfs::{FileClock, Vfs};
-use crate::{InterruptHandle, StopReason, WorkerInit};
-use golem_model::{IdempotencyKey, OplogIndex, Timestamp};
+use crate::{AcceptanceRecord, InterruptHandle, StopReason, WorkerInit};
+use golem_model::{IdempotencyKey, Invocation, OplogIndex, Timestamp};
+use std::sync::Arc;
 
 /// The host's side of one worker.
 #[derive(Debug)]
@@ -26,14 +32,8 @@ pub(crate) struct WorkerState {
     pub(crate) journal: Journal,
     /// Interrupts the guest.
     pub(crate) interrupt_handle: InterruptHandle,
-    /// The guest's randomness.
-    pub(crate) random: Random,
-    /// The guest's output.
-    pub(crate) stdio: Stdio,
     /// Its files.
     pub(crate) files: Vfs,
-    /// The time for file operations.
-    pub(crate) file_clock: FileClock,
     /// The limits of its memory.
     pub(crate) limits: Limits,
     /// Calls to other workers that the guest has not finished.
@@ -42,16 +42,29 @@ pub(crate) struct WorkerState {
     pub(crate) http: HttpState,
     /// The guest's settings through `golem:durability/policy`.
     pub(crate) policy: Policy,
-    /// The guest's standard input and output.
-    pub(crate) console: Console,
-    /// Hands an event loop from one invocation to the next.
-    pub(crate) handoff: Handoff,
     /// The current invocation.
-    pub(crate) current: CurrentInvocation,
+    pub(crate) invocation: InvocationState,
     /// Restricts the calls that the guest may make now.
     pub(crate) phase: InstancePhase,
     /// Why the host stopped the guest, while wasmtime unwinds it.
     stop: Option<StopReason>,
+}
+
+/// What changes when an invocation begins.
+#[derive(Debug)]
+pub(crate) struct InvocationState {
+    /// The invocation and its open regions.
+    pub(crate) current: CurrentInvocation,
+    /// The guest's randomness.
+    pub(crate) random: Random,
+    /// The guest's output.
+    pub(crate) stdio: Stdio,
+    /// The guest's standard input and output as a program.
+    pub(crate) console: Console,
+    /// The time for file operations.
+    pub(crate) file_clock: FileClock,
+    /// Hands an event loop from one invocation to the next.
+    pub(crate) handoff: Handoff,
 }
 
 /// The current invocation. Everything here is a function of the oplog.
@@ -74,27 +87,27 @@ impl WorkerState {
         created: Timestamp,
         journal: Journal,
         interrupt_handle: InterruptHandle,
-        stdio: Stdio,
         limits: Limits,
     ) -> Self {
-        let random = Random::new(&init.seed, 0);
-        let file_clock = FileClock::new(created);
+        let invocation = InvocationState {
+            current: CurrentInvocation::default(),
+            random: Random::new(&init.seed, 0),
+            stdio: Stdio::default(),
+            console: Console::default(),
+            file_clock: FileClock::new(created),
+            handoff: Handoff::default(),
+        };
         Self {
             init,
             objects: Objects::default(),
             journal,
             interrupt_handle,
-            random,
-            stdio,
-            files: Vfs::new(file_clock.now()),
-            file_clock,
+            files: Vfs::new(invocation.file_clock.now()),
             limits,
             calls: OpenCalls::new(),
             http: HttpState::default(),
             policy: Policy::default(),
-            console: Console::default(),
-            handoff: Handoff::default(),
-            current: CurrentInvocation::default(),
+            invocation,
             phase: InstancePhase::Normal,
             stop: None,
         }
@@ -102,33 +115,17 @@ impl WorkerState {
 
     /// Gives a new worker a copy of `files`.
     pub(crate) fn set_files(&mut self, files: &Files) {
-        self.files = files.to_vfs(self.file_clock.now());
+        self.files = files.to_vfs(self.invocation.file_clock.now());
         self.limits.set_files_bytes(self.files.bytes());
     }
 
-    /// Begins the next invocation, which started at `at`.
-    pub(crate) fn begin_invocation(
+    /// Records the start of an invocation, and begins it.
+    pub(crate) fn record_start(
         &mut self,
-        key: IdempotencyKey,
-        start: InvocationStart,
-        at: Timestamp,
-        console: Console,
-    ) {
-        self.current =
-            CurrentInvocation { start: Some(start), key: Some(key), ..CurrentInvocation::default() };
-        // The number is never reused, so an invocation does not repeat the random values of a reverted one.
-        self.random = Random::new(&self.init.seed, start.number);
-        self.stdio.clear_stderr_tail();
-        self.file_clock.set_wall(at);
-        self.console = console;
-    }
-
-    /// Converts `failure` to the error that makes wasmtime unwind the guest.
-    pub(crate) fn raise(&mut self, failure: CallFailure) -> wasmtime::Error {
-        match failure {
-            CallFailure::Stop(stop) => self.stop(stop),
-            CallFailure::Trap(text) => wasmtime::Error::msg(text),
-        }
+        next: Invocation,
+        acceptance: AcceptanceRecord,
+    ) -> Result<Arc<str>, StopReason> {
+        self.journal.record_start(&self.interrupt_handle, &mut self.invocation, next, acceptance)
     }
 
     /// Stops the guest for this reason: the returned error makes wasmtime unwind it.
@@ -140,5 +137,24 @@ impl WorkerState {
     /// Why the host stopped the guest, if it did.
     pub(crate) fn take_stop(&mut self) -> Option<StopReason> {
         self.stop.take()
+    }
+}
+
+impl InvocationState {
+    /// Begins the next invocation, which started at `at`.
+    pub(crate) fn begin(
+        &mut self,
+        key: IdempotencyKey,
+        start: InvocationStart,
+        at: Timestamp,
+        console: Console,
+    ) {
+        self.current =
+            CurrentInvocation { start: Some(start), key: Some(key), ..CurrentInvocation::default() };
+        // The number is never reused, so an invocation does not repeat the random values of a reverted one.
+        self.random = self.random.of_invocation(start.number);
+        self.stdio.clear_stderr_tail();
+        self.file_clock.set_wall(at);
+        self.console = console;
     }
 }

@@ -47,7 +47,7 @@ pub(crate) fn classify(state: &mut WorkerState, error: &wasmtime::Error) -> Stop
         None => match shortage(state, error) {
             Some(reason) => StopReason::Port(PortError::Unavailable { reason: reason.into() }),
             None => StopReason::Trapped {
-                details: details(error, state.stdio.stderr_tail()),
+                details: details(error, state.invocation.stdio.stderr_tail()),
                 // The depth of the stack depends on the compiler and the machine, so the guest alone did not cause the
                 // overflow. Another attempt here would overflow again.
                 retry: error.downcast_ref::<Trap>() != Some(&Trap::StackOverflow),
@@ -58,7 +58,9 @@ pub(crate) fn classify(state: &mut WorkerState, error: &wasmtime::Error) -> Stop
     // During replay, an exit or a trap must occur at the recorded position; anything else is a divergence.
     let end = match &stop {
         // A program that exits with 0 has completed, and the oplog holds its completion next.
-        StopReason::Exited { code: 0, .. } if state.console.convention().is_program() => return stop,
+        StopReason::Exited { code: 0, .. } if state.invocation.console.convention().is_program() => {
+            return stop;
+        }
         StopReason::Exited { code, .. } => format!("the program's exit with code {code}"),
         StopReason::Trapped { details, .. } => format!("a trap: {details}"),
         StopReason::Suspended(_)

@@ -9,7 +9,6 @@ pub use snapshot::ReloadTarget;
 
 use crate::durable::{ActivationContext, History, Journal, NextRecorded, RecordedInvocation, Replay, Tail};
 use crate::event_loop::{DriveEnd, EventLoop};
-use crate::imports::stdio::Stdio;
 use crate::invoke::{InvokeError, PreparedCall};
 use crate::limits::{LIFTED_BYTES_MAX, Limits};
 use crate::ports::{PortError, Ports};
@@ -93,7 +92,7 @@ impl Instance {
         let created = history.created_at.unwrap_or_default();
         let journal = journal(component, &init, None, history, &ports, &interrupt_handle);
         let limits = Limits::new(component.engine().memory_bytes_max());
-        let mut state = WorkerState::new(init, created, journal, interrupt_handle, Stdio::default(), limits);
+        let mut state = WorkerState::new(init, created, journal, interrupt_handle, limits);
         if let Some(files) = component.files() {
             state.set_files(files);
         }
@@ -257,7 +256,7 @@ impl Instance {
         let invocation = Invocation { key, function, params, convention };
         let prepared = PreparedCall::for_invocation(&self.component, &invocation);
         let Invocation { key, function, params, convention } = invocation;
-        self.state()?.begin_invocation(key, start, at, Console::new(convention, &params));
+        self.state()?.invocation.begin(key, start, at, Console::new(convention, &params));
         self.run(function, prepared, convention).await
     }
 
@@ -266,7 +265,7 @@ impl Instance {
         match end {
             CallEnd::Returned { result, program_ended } => {
                 // If the guest returned before it made all recorded calls, this finds the divergence.
-                self.state()?.complete_invocation(result.as_ref(), program_ended)?;
+                self.state()?.journal.complete_invocation(result.as_ref(), program_ended)?;
                 self.spent = program_ended;
                 Ok(result)
             }

@@ -1,31 +1,64 @@
 //! What an import may ask of the oplog: the verbs of the door.
 //!
 //! The door knows whether the guest is replayed or live, and the imports do not.
+//!
+//! Architecture invariant: no verb tells an import the mode, and the fields of [`Door`] are private to this module.
 
 use super::effect::{CallFailure, CallResponse, DurableCall, Effect, ImmediateCall};
-use super::unreadable_answer;
-use crate::StopReason;
+use super::{InvocationStart, Journal, unreadable_answer};
+use crate::objects::Objects;
 use crate::ports::LogEvent;
 use crate::snapshot::InstancePhase;
-use crate::state::WorkerState;
+use crate::state::InvocationState;
+use crate::{InterruptHandle, StopReason};
 use golem_model::oplog::{ClockKind, Entry, HostCall, HostCallRequest, HostFunction, RevertReason};
 use golem_model::{OplogIndex, Timestamp};
 
-impl WorkerState {
+/// The door, as a view lends it to an import.
+///
+/// The calls take the worker's objects: the first live call resumes the HTTP requests whose responses these still wait
+/// for.
+#[derive(Debug)]
+pub(crate) struct Door<'a> {
+    journal: &'a mut Journal,
+    interrupt_handle: &'a InterruptHandle,
+    phase: InstancePhase,
+    /// Why the host stopped the guest, while wasmtime unwinds it.
+    stop: &'a mut Option<StopReason>,
+}
+
+impl<'a> Door<'a> {
+    pub(crate) fn new(
+        journal: &'a mut Journal,
+        interrupt_handle: &'a InterruptHandle,
+        phase: InstancePhase,
+        stop: &'a mut Option<StopReason>,
+    ) -> Self {
+        Self { journal, interrupt_handle, phase, stop }
+    }
+
     /// Answers a call at once, without waiting.
-    pub(crate) fn call_immediate<C: ImmediateCall>(&mut self, call: &C) -> wasmtime::Result<C::Answer> {
-        let outcome = self.try_call_immediate(call);
+    pub(crate) fn call_immediate<C: ImmediateCall>(
+        &mut self,
+        objects: &Objects,
+        call: &C,
+    ) -> wasmtime::Result<C::Answer> {
+        let outcome = self.try_call_immediate(objects, call);
         outcome.map_err(|failure| self.raise(failure))
     }
 
-    fn try_call_immediate<C: ImmediateCall>(&mut self, call: &C) -> Result<C::Answer, CallFailure> {
+    fn try_call_immediate<C: ImmediateCall>(
+        &mut self,
+        objects: &Objects,
+        call: &C,
+    ) -> Result<C::Answer, CallFailure> {
         self.check_interrupt()?;
         self.check_phase(C::FUNCTION, C::EFFECT == Effect::ReadOnly)?;
         let recorded = HostCall { function: C::FUNCTION, request: HostCallRequest::new(call.request()) };
         if let Some((index, response)) = self.journal.replay.recorded_answer(&recorded)? {
             return answer(C::FUNCTION, index, call.answer(index, &response));
         }
-        self.go_live();
+        self.go_live(objects);
         let mut live = self.journal.live().ok_or_else(not_ended)?;
         let response = call.perform(&mut live);
         let decoded = call.answer(live.next_index(), &response);
@@ -44,36 +77,44 @@ impl WorkerState {
     }
 
     /// Reads a clock. Repeated readings are counted and not recorded one by one.
-    pub(crate) fn read_clock(&mut self, clock: ClockKind) -> wasmtime::Result<u64> {
-        let outcome = self.try_read_clock(clock);
+    pub(crate) fn read_clock(&mut self, objects: &Objects, clock: ClockKind) -> wasmtime::Result<u64> {
+        let outcome = self.try_read_clock(objects, clock);
         outcome.map_err(|failure| self.raise(failure))
     }
 
-    fn try_read_clock(&mut self, clock: ClockKind) -> Result<u64, CallFailure> {
+    fn try_read_clock(&mut self, objects: &Objects, clock: ClockKind) -> Result<u64, CallFailure> {
         self.check_interrupt()?;
         self.check_phase(clock.function(), true)?;
         if let Some(reading) = self.journal.replay.recorded_reading(clock)? {
             return Ok(reading);
         }
-        self.go_live();
+        self.go_live(objects);
         let mut live = self.journal.live().ok_or_else(not_ended)?;
         Ok(live.read_clock(clock)?)
     }
 
     /// Performs a call that may wait or change state that others see.
-    pub(crate) async fn call_durable<C: DurableCall>(&mut self, call: C) -> wasmtime::Result<C::Answer> {
-        let outcome = self.try_call_durable(call).await;
+    pub(crate) async fn call_durable<C: DurableCall>(
+        &mut self,
+        objects: &Objects,
+        call: C,
+    ) -> wasmtime::Result<C::Answer> {
+        let outcome = self.try_call_durable(objects, call).await;
         outcome.map_err(|failure| self.raise(failure))
     }
 
-    async fn try_call_durable<C: DurableCall>(&mut self, call: C) -> Result<C::Answer, CallFailure> {
+    async fn try_call_durable<C: DurableCall>(
+        &mut self,
+        objects: &Objects,
+        call: C,
+    ) -> Result<C::Answer, CallFailure> {
         self.check_interrupt()?;
         self.check_phase(C::FUNCTION, false)?;
         let recorded = HostCall { function: C::FUNCTION, request: HostCallRequest::new(call.request()) };
         if let Some((index, response)) = self.journal.replay.recorded_answer(&recorded)? {
             return answer(C::FUNCTION, index, call.answer(index, &response));
         }
-        self.go_live();
+        self.go_live(objects);
         let mut live = self.journal.live().ok_or_else(not_ended)?;
         let (index, response) = match call.perform(&mut live, &recorded).await? {
             CallResponse::Recorded(index, response) => (index, response),
@@ -108,13 +149,14 @@ impl WorkerState {
         self.journal.print_if_new(event).map_err(|stop| self.stop(stop))
     }
 
-    /// Stops this instance. The next instance continues from `position`, which must lie in the current invocation.
-    pub(crate) fn jump(&mut self, position: OplogIndex) -> wasmtime::Error {
-        let failure = self.try_jump(position);
+    /// Stops this instance. The next instance continues from `position`, which must lie in the current invocation; that
+    /// began at `start`.
+    pub(crate) fn jump(&mut self, start: Option<InvocationStart>, position: OplogIndex) -> wasmtime::Error {
+        let failure = self.try_jump(start, position);
         self.raise(failure)
     }
 
-    fn try_jump(&mut self, position: OplogIndex) -> CallFailure {
+    fn try_jump(&mut self, start: Option<InvocationStart>, position: OplogIndex) -> CallFailure {
         if let Err(interrupted) = self.check_interrupt() {
             return interrupted;
         }
@@ -122,7 +164,7 @@ impl WorkerState {
         if let Some(text) = self.phase.deny_reason("golem:durability/position#jump", false) {
             return CallFailure::Trap(text);
         }
-        let Some(start) = self.current.start else {
+        let Some(start) = start else {
             return CallFailure::Trap(format!(
                 "cannot jump to position {position} while nothing is being invoked"
             ));
@@ -145,12 +187,32 @@ impl WorkerState {
         live.revert_to(position, RevertReason::Jump)
     }
 
+    /// Completes the current invocation of an event loop, and begins the next one once it arrives.
+    pub(crate) async fn next_invocation(&mut self, invocation: &mut InvocationState) -> wasmtime::Result<()> {
+        let outcome = self.journal.next_invocation(self.interrupt_handle, invocation).await;
+        outcome.map_err(|stop| self.stop(stop))
+    }
+
+    /// Converts `failure` to the error that makes wasmtime unwind the guest.
+    pub(crate) fn raise(&mut self, failure: CallFailure) -> wasmtime::Error {
+        match failure {
+            CallFailure::Stop(stop) => self.stop(stop),
+            CallFailure::Trap(text) => wasmtime::Error::msg(text),
+        }
+    }
+
+    /// Stops the guest for this reason: the returned error makes wasmtime unwind it.
+    pub(crate) fn stop(&mut self, stop: StopReason) -> wasmtime::Error {
+        self.stop.get_or_insert(stop);
+        wasmtime::Error::msg("the worker stops")
+    }
+
     /// Resumes the HTTP requests that the recorded entries left in flight, at the first call after them.
-    fn go_live(&mut self) {
+    fn go_live(&mut self, objects: &Objects) {
         if !std::mem::replace(&mut self.journal.went_live, true)
             && let Some(mut live) = self.journal.live()
         {
-            for unanswered in self.objects.unanswered_requests() {
+            for unanswered in objects.unanswered_requests() {
                 live.resume_request(unanswered);
             }
         }
@@ -172,7 +234,7 @@ impl WorkerState {
     }
 }
 
-/// The error if there is no [`Live`] although [`Replay`] has found the end of the recorded entries.
+/// The error if there is no [`Live`](super::Live) although [`Replay`](super::Replay) has found the end of the recorded entries.
 fn not_ended() -> CallFailure {
     CallFailure::Trap("the oplog has neither ended nor another entry".to_owned())
 }

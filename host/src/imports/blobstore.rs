@@ -13,8 +13,8 @@ mod objects;
 pub(crate) use objects::BlobObject;
 
 use crate::bindings::wasi::blobstore::{blobstore, container, types};
+use crate::imports::views::{BlobstoreView, Views};
 use crate::objects::{Input, Object, Output};
-use crate::state::WorkerState;
 use blobstore::ObjectId;
 use container::{Container, StreamObjectNames};
 use durable_calls::{GetContainer, GetObject, ListObjects, ObjectInfo, WriteCall, WriteFunction, function};
@@ -24,17 +24,17 @@ use golem_model::shared::KeyPage;
 use objects::{ObjectNames, OutgoingData};
 use types::{ContainerMetadata, IncomingValue, ObjectMetadata, OutgoingValue};
 use wasmtime::Result;
-use wasmtime::component::{HasSelf, Linker, Resource};
+use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream};
 
 /// The outer error traps. The inner result is for the guest: a value of the interface, or the text of its error.
 type HostResult<T> = Result<std::result::Result<T, String>>;
 
 /// Defines the interfaces.
-pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
-    types::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
-    container::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
-    blobstore::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)
+pub(super) fn add_to_linker<T: Views>(linker: &mut Linker<T>) -> Result<()> {
+    types::add_to_linker::<_, BlobstoreView<'_>>(linker, T::blobstore)?;
+    container::add_to_linker::<_, BlobstoreView<'_>>(linker, T::blobstore)?;
+    blobstore::add_to_linker::<_, BlobstoreView<'_>>(linker, T::blobstore)
 }
 
 fn object_id(container: &str, object: &str) -> model::ObjectId {
@@ -49,9 +49,9 @@ fn no_container() -> String {
     BlobOutcome::NoContainer.to_string()
 }
 
-impl WorkerState {
+impl BlobstoreView<'_> {
     async fn blob_write<K: WriteFunction>(&mut self, write: BlobWrite) -> HostResult<()> {
-        let outcome = self.call_durable(WriteCall::<K>::new(write)).await?;
+        let outcome = self.door.call_durable(self.objects, WriteCall::<K>::new(write)).await?;
         Ok(outcome.and_then(|outcome| match outcome {
             BlobOutcome::Done => Ok(()),
             BlobOutcome::Exists | BlobOutcome::NoContainer | BlobOutcome::NoObject => {
@@ -66,13 +66,13 @@ impl WorkerState {
     }
 
     async fn blob_container(&mut self, name: &str) -> HostResult<u64> {
-        let found = self.call_durable(GetContainer { name: name.to_owned() }).await?;
+        let found = self.door.call_durable(self.objects, GetContainer { name: name.to_owned() }).await?;
         Ok(found.and_then(|found| found.ok_or_else(no_container)))
     }
 
     async fn blob_names(&mut self, names: &ObjectNames, limit: u64) -> HostResult<KeyPage> {
         let (container, after) = (names.container.clone(), names.after.clone());
-        let found = self.call_durable(ListObjects { container, after, limit }).await?;
+        let found = self.door.call_durable(self.objects, ListObjects { container, after, limit }).await?;
         Ok(found.and_then(|page| page.ok_or_else(no_container)))
     }
 
@@ -81,9 +81,9 @@ impl WorkerState {
     }
 }
 
-impl types::Host for WorkerState {}
+impl types::Host for BlobstoreView<'_> {}
 
-impl types::HostOutgoingValue for WorkerState {
+impl types::HostOutgoingValue for BlobstoreView<'_> {
     async fn new_outgoing_value(&mut self) -> Result<Resource<OutgoingValue>> {
         self.objects.insert(Object::Blob(BlobObject::Outgoing(OutgoingData::default())))
     }
@@ -111,7 +111,7 @@ impl types::HostOutgoingValue for WorkerState {
     }
 }
 
-impl types::HostIncomingValue for WorkerState {
+impl types::HostIncomingValue for BlobstoreView<'_> {
     async fn incoming_value_consume_sync(&mut self, value: Resource<IncomingValue>) -> HostResult<Vec<u8>> {
         let bytes = self.objects.incoming_blob(value.rep())?;
         self.objects.remove(value.rep())?;
@@ -136,9 +136,9 @@ impl types::HostIncomingValue for WorkerState {
     }
 }
 
-impl container::Host for WorkerState {}
+impl container::Host for BlobstoreView<'_> {}
 
-impl container::HostContainer for WorkerState {
+impl container::HostContainer for BlobstoreView<'_> {
     async fn name(&mut self, container: Resource<Container>) -> HostResult<String> {
         Ok(Ok(self.objects.container(container.rep())?))
     }
@@ -157,7 +157,11 @@ impl container::HostContainer for WorkerState {
         end: u64,
     ) -> HostResult<Resource<IncomingValue>> {
         let container = self.objects.container(container.rep())?;
-        match self.call_durable(GetObject { id: object_id(&container, &name), start, end }).await? {
+        match self
+            .door
+            .call_durable(self.objects, GetObject { id: object_id(&container, &name), start, end })
+            .await?
+        {
             Ok(Ok(bytes)) => Ok(Ok(self.objects.insert(Object::Blob(BlobObject::Incoming(bytes)))?)),
             Ok(Err(missing)) => Ok(Err(missing.to_string())),
             Err(reason) => Ok(Err(reason)),
@@ -214,7 +218,8 @@ impl container::HostContainer for WorkerState {
 
     async fn has_object(&mut self, container: Resource<Container>, name: String) -> HostResult<bool> {
         let container = self.objects.container(container.rep())?;
-        let found = self.call_durable(ObjectInfo { id: object_id(&container, &name) }).await?;
+        let found =
+            self.door.call_durable(self.objects, ObjectInfo { id: object_id(&container, &name) }).await?;
         Ok(found.and_then(|found| match found {
             Ok(_) => Ok(true),
             Err(BlobOutcome::NoObject) => Ok(false),
@@ -228,7 +233,8 @@ impl container::HostContainer for WorkerState {
         name: String,
     ) -> HostResult<ObjectMetadata> {
         let container = self.objects.container(container.rep())?;
-        let found = self.call_durable(ObjectInfo { id: object_id(&container, &name) }).await?;
+        let found =
+            self.door.call_durable(self.objects, ObjectInfo { id: object_id(&container, &name) }).await?;
         Ok(found.and_then(|found| match found {
             Ok((created_at, size)) => Ok(ObjectMetadata { name, container, created_at, size }),
             Err(missing) => Err(missing.to_string()),
@@ -245,7 +251,7 @@ impl container::HostContainer for WorkerState {
     }
 }
 
-impl container::HostStreamObjectNames for WorkerState {
+impl container::HostStreamObjectNames for BlobstoreView<'_> {
     async fn read_stream_object_names(
         &mut self,
         stream: Resource<StreamObjectNames>,
@@ -294,7 +300,7 @@ impl container::HostStreamObjectNames for WorkerState {
     }
 }
 
-impl blobstore::Host for WorkerState {
+impl blobstore::Host for BlobstoreView<'_> {
     async fn create_container(&mut self, name: String) -> HostResult<Resource<Container>> {
         match self.blob_write::<function::Create>(BlobWrite::Create(name.as_str().into())).await? {
             Ok(()) => Ok(Ok(self.container_handle(name)?)),
@@ -314,7 +320,7 @@ impl blobstore::Host for WorkerState {
     }
 
     async fn container_exists(&mut self, name: String) -> HostResult<bool> {
-        let found = self.call_durable(GetContainer { name }).await?;
+        let found = self.door.call_durable(self.objects, GetContainer { name }).await?;
         Ok(found.map(|found| found.is_some()))
     }
 

@@ -7,9 +7,9 @@
 use crate::bindings::durability::calls;
 use crate::clients::{CallForm, ClientFunction};
 use crate::durable::{CallFailure, CallResponse, DurableCall, Effect, Live};
+use crate::imports::views::CallsView;
 use crate::objects::{Object, Pollable};
 use crate::ports::{AnswerState, OutgoingCall};
-use crate::state::WorkerState;
 use golem_model::call::{
     CallAnswer, CallError, decode_answer, decode_call_receipt, encode_answer, encode_call_index,
 };
@@ -209,7 +209,7 @@ impl DurableCall for CancelCall {
     }
 }
 
-impl WorkerState {
+impl CallsView<'_> {
     /// Runs a function of a client interface and returns a value of its result type.
     pub(crate) async fn client_call(&mut self, client: &ClientFunction, params: Vec<Value>) -> Result<Value> {
         match client.form {
@@ -223,7 +223,7 @@ impl WorkerState {
             CallForm::Send => {
                 let sent = match self.prepare_call(client, params)? {
                     Err(error) => Err(error),
-                    Ok(out) => self.call_durable(SendCall(out)).await?,
+                    Ok(out) => self.door.call_durable(self.objects, SendCall(out)).await?,
                 };
                 Ok(answer_value(sent.map(|()| None)))
             }
@@ -231,12 +231,12 @@ impl WorkerState {
                 if self.calls.len() >= CALLS_OPEN_MAX {
                     let text =
                         format!("{CALLS_OPEN_MAX} calls were started and not finished; finish some first");
-                    return Err(self.raise(CallFailure::Trap(text)));
+                    return Err(self.door.raise(CallFailure::Trap(text)));
                 }
                 let (number, error) = match self.prepare_call(client, params)? {
                     Err(error) => (self.next_refused_number(), Some(error)),
                     Ok(out) => {
-                        let (index, receipt) = self.call_durable(MakeCall(out)).await?;
+                        let (index, receipt) = self.door.call_durable(self.objects, MakeCall(out)).await?;
                         (index.0, receipt.err())
                     }
                 };
@@ -244,13 +244,9 @@ impl WorkerState {
                 Ok(Value::U64(number))
             }
             CallForm::Finish => {
-                let number = match params.as_slice() {
-                    [Value::U64(number)] => *number,
-                    _ => {
-                        return Err(
-                            self.raise(CallFailure::Trap("finish takes the number of a call".to_owned()))
-                        );
-                    }
+                let [Value::U64(number)] = *params.as_slice() else {
+                    let text = "finish takes the number of a call".to_owned();
+                    return Err(self.door.raise(CallFailure::Trap(text)));
                 };
                 let answer = self.finish(client, number).await?;
                 Ok(Value::Option(answer.map(|answer| Box::new(answer_value(answer)))))
@@ -259,23 +255,23 @@ impl WorkerState {
     }
 
     async fn call_and_wait(&mut self, out: OutgoingCall) -> Result<CallAnswer> {
-        let (call, receipt) = self.call_durable(MakeCall(out)).await?;
+        let (call, receipt) = self.door.call_durable(self.objects, MakeCall(out)).await?;
         if let Err(error) = receipt {
             return Ok(Err(error));
         }
         let promise = self.call_promise(call);
-        self.call_durable(AwaitCall { call, promise }).await
+        self.door.call_durable(self.objects, AwaitCall { call, promise }).await
     }
 
     async fn finish(&mut self, client: &ClientFunction, number: u64) -> Result<Option<CallAnswer>> {
         let open = self.open_call(number)?.clone();
         if open.function != client.function {
             let text = format!("call {number} is one of {}, not of {}", open.function, client.function);
-            return Err(self.raise(CallFailure::Trap(text)));
+            return Err(self.door.raise(CallFailure::Trap(text)));
         }
         let answer = match open.error {
             Some(error) => Some(Err(error)),
-            None => self.call_durable(FinishCall { call: OplogIndex(number) }).await?,
+            None => self.door.call_durable(self.objects, FinishCall { call: OplogIndex(number) }).await?,
         };
         if answer.is_some() {
             self.calls.remove(&number);
@@ -292,17 +288,17 @@ impl WorkerState {
         let Some(template) = self.init.links.get(client.interface.as_ref()).copied() else {
             let text =
                 format!("this template version is not linked to one that exports {}", client.interface);
-            return Err(self.raise(CallFailure::Trap(text)));
+            return Err(self.door.raise(CallFailure::Trap(text)));
         };
         let not_before = match client.form {
             CallForm::Send => params.pop().and_then(read_datetime),
             CallForm::Await | CallForm::Start | CallForm::Finish => None,
         };
         if params.is_empty() {
-            return Err(self.raise(CallFailure::Trap("a call takes the name of a worker first".to_owned())));
+            return Err(self.door.raise(no_worker_name()));
         }
         let Value::String(name) = params.remove(0) else {
-            return Err(self.raise(CallFailure::Trap("a call takes the name of a worker first".to_owned())));
+            return Err(self.door.raise(no_worker_name()));
         };
         let name = match WorkerName::new(name) {
             Ok(name) => name,
@@ -339,10 +335,15 @@ impl WorkerState {
     fn open_call(&mut self, number: u64) -> Result<&OpenCall> {
         if !self.calls.contains_key(&number) {
             let text = format!("there is no call {number}: it was never made, or its answer was taken");
-            return Err(self.raise(CallFailure::Trap(text)));
+            return Err(self.door.raise(CallFailure::Trap(text)));
         }
         Ok(&self.calls[&number])
     }
+}
+
+/// The trap of a call without a worker's name. The types of a client interface prevent it.
+fn no_worker_name() -> CallFailure {
+    CallFailure::Trap("a call takes the name of a worker first".to_owned())
 }
 
 /// The first number of calls without an oplog entry.
@@ -368,7 +369,7 @@ fn read_datetime(at: Value) -> Option<Timestamp> {
     }
 }
 
-impl calls::Host for WorkerState {
+impl calls::Host for CallsView<'_> {
     async fn subscribe(&mut self, call: u64) -> Result<Resource<DynPollable>> {
         let pollable = match self.open_call(call)?.error {
             Some(_) => Pollable::Ready,
@@ -379,7 +380,7 @@ impl calls::Host for WorkerState {
 
     async fn cancel(&mut self, call: u64) -> Result<()> {
         if self.open_call(call)?.error.is_none()
-            && self.call_durable(CancelCall { call: OplogIndex(call) }).await?
+            && self.door.call_durable(self.objects, CancelCall { call: OplogIndex(call) }).await?
             && let Some(open) = self.calls.get_mut(&call)
         {
             open.error = Some(CallError::Cancelled);

@@ -1,27 +1,33 @@
 //! `wasi:clocks`: clock readings are recorded in the oplog; a timer is stored as the reading at which it expires.
 
+use crate::imports::views::{ClocksView, Views};
 use crate::objects::{Object, Pollable};
-use crate::state::WorkerState;
 use golem_model::Timestamp;
 use golem_model::oplog::ClockKind;
 use wasmtime::Result;
-use wasmtime::component::Resource;
+use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi::p2::bindings::clocks::{monotonic_clock, wall_clock};
 use wasmtime_wasi_io::poll::DynPollable;
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
-impl wall_clock::Host for WorkerState {
+/// Defines the interfaces.
+pub(super) fn add_to_linker<T: Views>(linker: &mut Linker<T>) -> Result<()> {
+    wall_clock::add_to_linker::<_, ClocksView<'_>>(linker, T::clocks)?;
+    monotonic_clock::add_to_linker::<_, ClocksView<'_>>(linker, T::clocks)
+}
+
+impl wall_clock::Host for ClocksView<'_> {
     fn now(&mut self) -> Result<wall_clock::Datetime> {
         // A guest can turn off the recording of wall clock readings, but not of monotonic ones: timers are computed
         // from monotonic readings, and the clock must not go back. The file clock takes recorded readings only, because
         // a replay obtains the same ones.
         let now = if self.policy.records_reads() {
-            let now = Timestamp::from_nanos(self.read_clock(ClockKind::Wall)?);
+            let now = Timestamp::from_nanos(self.door.read_clock(self.objects, ClockKind::Wall)?);
             self.file_clock.set_wall(now);
             now
         } else {
-            self.wall_unrecorded()
+            self.door.wall_unrecorded()
         };
         let nanos = now.as_nanos();
         let nanoseconds = u32::try_from(nanos % NANOS_PER_SECOND)?;
@@ -33,15 +39,15 @@ impl wall_clock::Host for WorkerState {
     }
 }
 
-impl WorkerState {
+impl ClocksView<'_> {
     fn monotonic_now(&mut self) -> Result<u64> {
-        let now = self.read_clock(ClockKind::Monotonic)?;
+        let now = self.door.read_clock(self.objects, ClockKind::Monotonic)?;
         self.file_clock.advance_to(now);
         Ok(now)
     }
 }
 
-impl monotonic_clock::Host for WorkerState {
+impl monotonic_clock::Host for ClocksView<'_> {
     fn now(&mut self) -> Result<u64> {
         self.monotonic_now()
     }

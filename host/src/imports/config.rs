@@ -3,11 +3,11 @@
 //! The calls write no oplog entries, because the environment is fixed when the worker is created. WASI has only drafts
 //! of the interface, so no crate that we use contains its bindings. Its two functions are defined here by their types.
 
-use crate::state::WorkerState;
+use crate::imports::views::{EnvironmentView, Views};
 use types::ConfigError;
 use wasmtime::component::Linker;
 use wasmtime::{Result, StoreContextMut};
-use wasmtime_wasi::p2::bindings::cli::environment;
+use wasmtime_wasi::p2::bindings::cli::environment::Host as _;
 
 /// The interface names that programs import. The functions are the same; the oldest draft called it `runtime`.
 const INTERFACES: [&str; 3] =
@@ -16,28 +16,25 @@ const INTERFACES: [&str; 3] =
 /// The result of a function of the interface.
 type FunctionResult<T> = (Result<T, ConfigError>,);
 
-pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
+pub(super) fn add_to_linker<T: Views>(linker: &mut Linker<T>) -> Result<()> {
     for interface in INTERFACES {
         let mut interface = linker.instance(interface)?;
-        interface.func_wrap("get", get)?;
-        interface.func_wrap("get-all", get_all)?;
+        interface.func_wrap("get", |mut store: StoreContextMut<'_, T>, (key,): (String,)| {
+            get(store.data_mut().environment(), &key)
+        })?;
+        interface.func_wrap("get-all", |mut store: StoreContextMut<'_, T>, (): ()| {
+            get_all(store.data_mut().environment())
+        })?;
     }
     Ok(())
 }
 
-fn get(
-    mut store: StoreContextMut<'_, WorkerState>,
-    (key,): (String,),
-) -> Result<FunctionResult<Option<String>>> {
-    let env = environment::Host::get_environment(store.data_mut())?;
-    Ok((Ok(lookup(&env, &key)),))
+fn get(mut view: EnvironmentView<'_>, key: &str) -> Result<FunctionResult<Option<String>>> {
+    Ok((Ok(lookup(&view.get_environment()?, key)),))
 }
 
-fn get_all(
-    mut store: StoreContextMut<'_, WorkerState>,
-    (): (),
-) -> Result<FunctionResult<Vec<(String, String)>>> {
-    Ok((Ok(environment::Host::get_environment(store.data_mut())?),))
+fn get_all(mut view: EnvironmentView<'_>) -> Result<FunctionResult<Vec<(String, String)>>> {
+    Ok((Ok(view.get_environment()?),))
 }
 
 /// Finds the variable named `key`, or else the variable named [`env_name`] of `key`.

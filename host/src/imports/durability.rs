@@ -5,26 +5,26 @@ use super::{policy, region, workers};
 use crate::bindings::api0_2_0::host::PromiseId;
 use crate::bindings::durability::{calls, keys, position, promises};
 use crate::durable::{ImmediateCall, Live};
-use crate::state::WorkerState;
+use crate::imports::views::{CallsView, KeysView, PromisesView, RegionView, Views};
 use golem_model::OplogIndex;
 use golem_model::oplog::HostFunction;
 use golem_model::oplog::wire::DecodeError;
 use wasmtime::Result;
-use wasmtime::component::{HasSelf, Linker, Resource};
+use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi_io::poll::DynPollable;
 
 /// Defines every interface of the package.
-pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
-    calls::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
-    keys::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
+pub(super) fn add_to_linker<T: Views>(linker: &mut Linker<T>) -> Result<()> {
+    calls::add_to_linker::<_, CallsView<'_>>(linker, T::calls)?;
+    keys::add_to_linker::<_, KeysView<'_>>(linker, T::keys)?;
     policy::add_to_linker(linker)?;
-    position::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
-    promises::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
+    position::add_to_linker::<_, RegionView<'_>>(linker, T::region)?;
+    promises::add_to_linker::<_, PromisesView<'_>>(linker, T::promises)?;
     region::add_to_linker(linker)?;
     workers::add_to_linker(linker)
 }
 
-impl promises::Host for WorkerState {
+impl promises::Host for PromisesView<'_> {
     async fn subscribe(&mut self, promise: PromiseId) -> Result<Resource<DynPollable>> {
         let promise = self.checked_promise_id(promise)?;
         self.promise_subscribe(promise).await
@@ -55,17 +55,17 @@ impl ImmediateCall for GetPosition {
     }
 }
 
-impl position::Host for WorkerState {
+impl position::Host for RegionView<'_> {
     async fn get(&mut self) -> Result<u64> {
-        self.call_immediate(&GetPosition).map(|index| index.0)
+        self.door.call_immediate(self.objects, &GetPosition).map(|index| index.0)
     }
 
     async fn jump(&mut self, position: u64) -> Result<()> {
-        Err(WorkerState::jump(self, OplogIndex(position)))
+        Err(self.door.jump(self.current.start, OplogIndex(position)))
     }
 }
 
-impl keys::Host for WorkerState {
+impl keys::Host for KeysView<'_> {
     async fn current(&mut self) -> Result<Option<String>> {
         Ok(self.current.key.as_ref().map(ToString::to_string))
     }

@@ -14,12 +14,12 @@
 mod convert;
 mod streams;
 
+use crate::imports::views::{FilesystemView, GuestFiles, Views};
 use crate::objects::{Descriptor, Listing, Object, wrong_kind};
-use crate::state::WorkerState;
 use crate::vfs::{self, FileTime, NodeId, NodeKind, OpenOptions, Vfs};
 use convert::{datetime, descriptor_type, error_code, fs_error, new_time, open_request, sync_flags};
 use wasmtime::Result;
-use wasmtime::component::{HasSelf, Linker, Resource};
+use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi::p2::bindings::filesystem::types::{
     Advice, DescriptorFlags, DescriptorStat, DescriptorType, DirectoryEntry, DirectoryEntryStream, ErrorCode,
     Filesize, MetadataHashValue, NewTimestamp, OpenFlags, PathFlags,
@@ -34,31 +34,33 @@ type Handle = Resource<types::Descriptor>;
 const ROOT_NAME: &str = "/";
 
 /// Defines the interfaces of `wasi:filesystem`.
-pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
-    preopens::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
-    types::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)
+pub(super) fn add_to_linker<T: Views>(linker: &mut Linker<T>) -> Result<()> {
+    preopens::add_to_linker::<_, FilesystemView<'_>>(linker, T::filesystem)?;
+    types::add_to_linker::<_, FilesystemView<'_>>(linker, T::filesystem)
 }
 
-impl WorkerState {
+impl GuestFiles<'_> {
     /// Runs `operation` on the files with the time of the file clock. The files may grow as far as the worker's memory
     /// limit allows.
-    fn with_files<R>(
+    fn with<R>(
         &mut self,
         operation: impl FnOnce(&mut Vfs, FileTime) -> Result<R, vfs::Error>,
     ) -> Result<R, vfs::Error> {
-        self.files.set_bytes_max(self.limits.files_bytes_max());
-        let answer = operation(&mut self.files, self.file_clock.now());
-        self.limits.set_files_bytes(self.files.bytes());
+        self.vfs.set_bytes_max(self.limits.files_bytes_max());
+        let answer = operation(self.vfs, self.clock.now());
+        self.limits.set_files_bytes(self.vfs.bytes());
         if let Err(vfs::Error::HostMemory) = &answer {
             self.limits.record_host_shortage(format!(
                 "{}: it has {} bytes of files",
                 vfs::Error::HostMemory,
-                self.files.bytes()
+                self.vfs.bytes()
             ));
         }
         answer
     }
+}
 
+impl FilesystemView<'_> {
     fn descriptor(&self, handle: &Handle) -> FsResult<Descriptor> {
         match self.objects.get(handle.rep()).map_err(FsError::trap)? {
             Object::Descriptor(descriptor) => Ok(*descriptor),
@@ -83,7 +85,7 @@ impl WorkerState {
     }
 
     fn stat_of(&self, node: NodeId) -> FsResult<DescriptorStat> {
-        let stat = self.files.stat(node).map_err(fs_error)?;
+        let stat = self.files.vfs.stat(node).map_err(fs_error)?;
         Ok(DescriptorStat {
             type_: descriptor_type(stat.kind),
             link_count: stat.links,
@@ -96,26 +98,26 @@ impl WorkerState {
 
     fn find_at(&self, handle: &Handle, flags: PathFlags, path: &str) -> FsResult<NodeId> {
         let base = self.directory(handle)?;
-        self.files.find(base, path, flags.contains(PathFlags::SYMLINK_FOLLOW)).map_err(fs_error)
+        self.files.vfs.find(base, path, flags.contains(PathFlags::SYMLINK_FOLLOW)).map_err(fs_error)
     }
 
     fn set_times_of(&mut self, node: NodeId, accessed: NewTimestamp, modified: NewTimestamp) -> FsResult<()> {
-        let now = self.file_clock.now();
+        let now = self.files.clock.now();
         let (accessed, modified) = (new_time(accessed, now)?, new_time(modified, now)?);
-        self.files.set_times(node, accessed, modified, now).map_err(fs_error)
+        self.files.vfs.set_times(node, accessed, modified, now).map_err(fs_error)
     }
 }
 
-impl preopens::Host for WorkerState {
+impl preopens::Host for FilesystemView<'_> {
     fn get_directories(&mut self) -> Result<Vec<(Handle, String)>> {
         let (node, kind) = (Vfs::ROOT, NodeKind::Directory);
         let root = Descriptor { node, kind, read: true, write: false, sync: DescriptorFlags::empty().into() };
-        self.files.retain(node)?;
+        self.files.vfs.retain(node)?;
         Ok(vec![(self.objects.insert(Object::Descriptor(root))?, ROOT_NAME.to_owned())])
     }
 }
 
-impl types::Host for WorkerState {
+impl types::Host for FilesystemView<'_> {
     fn convert_error_code(&mut self, error: FsError) -> Result<ErrorCode> {
         error.downcast()
     }
@@ -129,7 +131,7 @@ impl types::Host for WorkerState {
     }
 }
 
-impl types::HostDescriptor for WorkerState {
+impl types::HostDescriptor for FilesystemView<'_> {
     /// Does nothing: all files are in memory.
     async fn advise(&mut self, handle: Handle, _: Filesize, _: Filesize, _: Advice) -> FsResult<()> {
         self.file(&handle).map(drop)
@@ -162,7 +164,7 @@ impl types::HostDescriptor for WorkerState {
         if !file.write {
             return Err(ErrorCode::Invalid.into());
         }
-        self.with_files(|files, now| files.set_size(file.node, size, now)).map_err(fs_error)
+        self.files.with(|files, now| files.set_size(file.node, size, now)).map_err(fs_error)
     }
 
     async fn set_times(
@@ -186,7 +188,7 @@ impl types::HostDescriptor for WorkerState {
             return Err(ErrorCode::BadDescriptor.into());
         }
         let bytes =
-            self.with_files(|files, now| files.read(file.node, offset, length, now)).map_err(fs_error)?;
+            self.files.with(|files, now| files.read(file.node, offset, length, now)).map_err(fs_error)?;
         let at_end = bytes.is_empty();
         Ok((bytes, at_end))
     }
@@ -196,13 +198,13 @@ impl types::HostDescriptor for WorkerState {
         if !file.write {
             return Err(ErrorCode::BadDescriptor.into());
         }
-        self.with_files(|files, now| files.write(file.node, offset, &bytes, now)).map_err(fs_error)?;
+        self.files.with(|files, now| files.write(file.node, offset, &bytes, now)).map_err(fs_error)?;
         Ok(bytes.len() as u64)
     }
 
     async fn read_directory(&mut self, handle: Handle) -> FsResult<Resource<DirectoryEntryStream>> {
         let node = self.directory(&handle)?;
-        let entries = self.with_files(|files, now| files.list(node, now)).map_err(fs_error)?;
+        let entries = self.files.with(|files, now| files.list(node, now)).map_err(fs_error)?;
         let listing = Object::Listing(Listing::new(entries));
         if listing.bytes() > self.objects.bytes_left() {
             return Err(ErrorCode::InsufficientMemory.into());
@@ -212,7 +214,7 @@ impl types::HostDescriptor for WorkerState {
 
     async fn create_directory_at(&mut self, handle: Handle, path: String) -> FsResult<()> {
         let base = self.directory(&handle)?;
-        self.with_files(|files, now| files.create_directory(base, &path, now)).map_err(fs_error)
+        self.files.with(|files, now| files.create_directory(base, &path, now)).map_err(fs_error)
     }
 
     async fn stat(&mut self, handle: Handle) -> FsResult<DescriptorStat> {
@@ -247,7 +249,7 @@ impl types::HostDescriptor for WorkerState {
         if old_flags.contains(PathFlags::SYMLINK_FOLLOW) {
             return Err(ErrorCode::Invalid.into());
         }
-        self.with_files(|files, now| files.link(old, &old_path, new, &new_path, now)).map_err(fs_error)
+        self.files.with(|files, now| files.link(old, &old_path, new, &new_path, now)).map_err(fs_error)
     }
 
     async fn open_at(
@@ -261,19 +263,19 @@ impl types::HostDescriptor for WorkerState {
         let base = self.directory(&handle)?;
         let (how, read) = open_request(path_flags, open_flags, flags);
         let OpenOptions { write, .. } = how;
-        let opened = self.with_files(|files, now| files.open(base, &path, how, now)).map_err(fs_error)?;
+        let opened = self.files.with(|files, now| files.open(base, &path, how, now)).map_err(fs_error)?;
         let descriptor = Descriptor { node: opened.node, kind: opened.kind, read, write, sync: flags.into() };
         self.objects.insert(Object::Descriptor(descriptor)).map_err(FsError::trap)
     }
 
     async fn readlink_at(&mut self, handle: Handle, path: String) -> FsResult<String> {
         let base = self.directory(&handle)?;
-        self.files.read_link(base, &path).map_err(fs_error)
+        self.files.vfs.read_link(base, &path).map_err(fs_error)
     }
 
     async fn remove_directory_at(&mut self, handle: Handle, path: String) -> FsResult<()> {
         let base = self.directory(&handle)?;
-        self.with_files(|files, now| files.remove_directory(base, &path, now)).map_err(fs_error)
+        self.files.with(|files, now| files.remove_directory(base, &path, now)).map_err(fs_error)
     }
 
     async fn rename_at(
@@ -284,17 +286,17 @@ impl types::HostDescriptor for WorkerState {
         new_path: String,
     ) -> FsResult<()> {
         let (old, new) = (self.directory(&old)?, self.directory(&new)?);
-        self.with_files(|files, now| files.rename(old, &old_path, new, &new_path, now)).map_err(fs_error)
+        self.files.with(|files, now| files.rename(old, &old_path, new, &new_path, now)).map_err(fs_error)
     }
 
     async fn symlink_at(&mut self, handle: Handle, target: String, path: String) -> FsResult<()> {
         let base = self.directory(&handle)?;
-        self.with_files(|files, now| files.symlink(&target, base, &path, now)).map_err(fs_error)
+        self.files.with(|files, now| files.symlink(&target, base, &path, now)).map_err(fs_error)
     }
 
     async fn unlink_file_at(&mut self, handle: Handle, path: String) -> FsResult<()> {
         let base = self.directory(&handle)?;
-        self.with_files(|files, now| files.unlink(base, &path, now)).map_err(fs_error)
+        self.files.with(|files, now| files.unlink(base, &path, now)).map_err(fs_error)
     }
 
     async fn is_same_object(&mut self, a: Handle, b: Handle) -> Result<bool> {
@@ -339,7 +341,7 @@ impl types::HostDescriptor for WorkerState {
     fn drop(&mut self, handle: Handle) -> Result<()> {
         match self.objects.remove(handle.rep())? {
             Object::Descriptor(descriptor) => {
-                self.with_files(|files, _| files.release(descriptor.node))?;
+                self.files.with(|files, _| files.release(descriptor.node))?;
                 Ok(())
             }
             other => Err(wrong_kind(&other, "a descriptor")),
@@ -347,7 +349,7 @@ impl types::HostDescriptor for WorkerState {
     }
 }
 
-impl types::HostDirectoryEntryStream for WorkerState {
+impl types::HostDirectoryEntryStream for FilesystemView<'_> {
     async fn read_directory_entry(
         &mut self,
         stream: Resource<DirectoryEntryStream>,

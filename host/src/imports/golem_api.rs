@@ -4,16 +4,16 @@
 use super::promises::not_found;
 use crate::bindings::api::host as v2023;
 use crate::bindings::api0_2_0::host as v0_2;
-use crate::state::WorkerState;
+use crate::imports::views::{PromisesView, Views};
 use golem_model::{OplogIndex, PromiseId, TemplateId, WorkerId, WorkerName};
 use uuid::Uuid;
 use wasmtime::Result;
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::Linker;
 
 /// Defines both versions.
-pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
-    v2023::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
-    v0_2::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)
+pub(super) fn add_to_linker<T: Views>(linker: &mut Linker<T>) -> Result<()> {
+    v2023::add_to_linker::<_, PromisesView<'_>>(linker, T::promises)?;
+    v0_2::add_to_linker::<_, PromisesView<'_>>(linker, T::promises)
 }
 
 /// The largest oplog index that the interface of 2023 can represent.
@@ -58,7 +58,7 @@ macro_rules! version {
             }
         }
 
-        impl $version::Host for WorkerState {
+        impl $version::Host for PromisesView<'_> {
             async fn golem_create_promise(&mut self) -> Result<$version::PromiseId> {
                 let promise = self.promise_create($limit).await?;
                 $version::PromiseId::from_model(&promise)
@@ -67,7 +67,7 @@ macro_rules! version {
             async fn golem_await_promise(&mut self, promise: $version::PromiseId) -> Result<Vec<u8>> {
                 match promise.into_model() {
                     Ok(promise) => self.promise_await(promise).await,
-                    Err(text) => Err(self.raise(not_found(&text))),
+                    Err(text) => Err(self.door.raise(not_found(&text))),
                 }
             }
 
@@ -78,7 +78,7 @@ macro_rules! version {
             ) -> Result<bool> {
                 match promise.into_model() {
                     Ok(promise) => self.promise_complete(promise, data).await,
-                    Err(text) => Err(self.raise(not_found(&text))),
+                    Err(text) => Err(self.door.raise(not_found(&text))),
                 }
             }
 
@@ -91,7 +91,7 @@ macro_rules! version {
             }
 
             async fn get_self_uri(&mut self, function: String) -> Result<$version::Uri> {
-                Ok($version::Uri { uri: format!("worker://{}/{function}", self.init.id) })
+                Ok($version::Uri { uri: format!("worker://{}/{function}", self.worker) })
             }
         }
     };
@@ -100,9 +100,9 @@ macro_rules! version {
 version!(v2023, i32, Some((OPLOG_IDX_MAX, WIDER_INTERFACE)));
 version!(v0_2, u64, None);
 
-impl WorkerState {
+impl PromisesView<'_> {
     /// Converts a promise id that `golem:durability` received. Traps if no promise can have this id.
     pub(super) fn checked_promise_id(&mut self, promise: v0_2::PromiseId) -> Result<PromiseId> {
-        promise.into_model().map_err(|text| self.raise(not_found(&text)))
+        promise.into_model().map_err(|text| self.door.raise(not_found(&text)))
     }
 }

@@ -27,25 +27,25 @@ pub(crate) use send::{HttpState, take_response};
 pub(crate) use serve::HandlerArgs;
 pub(crate) use wire::{decode_response_state, encode_response_state};
 
+use crate::imports::views::{HttpView, Views};
 use crate::objects::Object;
-use crate::state::WorkerState;
 use fields::FieldsError;
 use wasmtime::Result;
-use wasmtime::component::{HasSelf, Linker, Resource};
+use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi::p2::IoError;
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::p2::bindings::http::{outgoing_handler, types};
 use wasmtime_wasi_http::p2::{HeaderError, HttpError};
 
 /// Defines the interfaces of `wasi:http`.
-pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
+pub(super) fn add_to_linker<T: Views>(linker: &mut Linker<T>) -> Result<()> {
     let mut options = types::LinkOptions::default();
     options.informational_outbound_responses(true);
-    types::add_to_linker::<_, HasSelf<WorkerState>>(linker, &options, |state| state)?;
-    outgoing_handler::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)
+    types::add_to_linker::<_, HttpView<'_>>(linker, &options, T::http)?;
+    outgoing_handler::add_to_linker::<_, HttpView<'_>>(linker, T::http)
 }
 
-impl types::Host for WorkerState {
+impl types::Host for HttpView<'_> {
     fn convert_error_code(&mut self, error: HttpError) -> Result<ErrorCode> {
         error.downcast()
     }

@@ -3,21 +3,28 @@
 use super::calls::WAIT_IN_MEMORY;
 use super::promises::put_promise;
 use crate::durable::{CallFailure, CallResponse, DurableCall, Effect, Live, ResponsePart, ResponseState};
+use crate::imports::views::{IoView, Views};
 use crate::imports::{HttpObject, decode_response_state, encode_response_state, take_response};
 use crate::objects::{Input, Object, Output, Pollable, StdStream, wrong_kind};
 use crate::ports::{AnswerState, HttpFailure};
 use crate::program::{OutputError, StdinRead};
-use crate::state::WorkerState;
 use crate::vfs;
 use golem_model::oplog::wire::{DecodeError, Reader, put_bytes, put_varint};
 use golem_model::oplog::{HostCall, HostFunction};
 use golem_model::promise::PromiseState;
 use golem_model::{OplogIndex, PromiseId};
-use wasmtime::component::Resource;
+use wasmtime::component::{Linker, Resource};
 use wasmtime::{Result, bail, format_err};
 use wasmtime_wasi::p2::bindings::io::{error, poll, streams};
 use wasmtime_wasi_io::poll::DynPollable;
 use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream, Error, StreamError, StreamResult};
+
+/// Defines the interfaces.
+pub(super) fn add_to_linker<T: Views>(linker: &mut Linker<T>) -> Result<()> {
+    error::add_to_linker::<_, IoView<'_>>(linker, T::io)?;
+    poll::add_to_linker::<_, IoView<'_>>(linker, T::io)?;
+    streams::add_to_linker::<_, IoView<'_>>(linker, T::io)
+}
 
 /// Bytes that a guest may write to a stream in one call. A stream accepts them immediately, so this only bounds the
 /// host's copy.
@@ -233,10 +240,10 @@ impl Poll {
     }
 }
 
-impl WorkerState {
+impl IoView<'_> {
     async fn poll_objects(&mut self, reps: impl Iterator<Item = u32>, blocks: bool) -> Result<Vec<u32>> {
         let reps: Vec<u32> = reps.collect();
-        if blocks && self.console.read_would_wait() {
+        if blocks && self.invocation.console.read_would_wait() {
             self.poll_stdin(&reps).await?;
         }
         let pollables = reps.iter().map(|rep| self.resolve_pollable(*rep)).collect::<Result<Vec<_>>>()?;
@@ -250,8 +257,9 @@ impl WorkerState {
         if poll.is_all_ready() {
             return (0..poll.pollables.len()).map(|index| Ok(u32::try_from(index)?)).collect();
         }
-        let PollResult { monotonic_nanos, ready, responses } = self.call_durable(poll).await?;
-        self.file_clock.advance_to(monotonic_nanos);
+        let PollResult { monotonic_nanos, ready, responses } =
+            self.door.call_durable(self.objects, poll).await?;
+        self.invocation.file_clock.advance_to(monotonic_nanos);
         for (call, answered) in responses {
             let future = reps.iter().find_map(|rep| {
                 match (self.objects.pollable(*rep), self.resolve_pollable(*rep)) {
@@ -282,13 +290,13 @@ impl WorkerState {
                 _ => {}
             }
         }
-        if waits { self.next_invocation().await } else { Ok(()) }
+        if waits { self.door.next_invocation(self.invocation).await } else { Ok(()) }
     }
 
     /// The event that the pollable at `rep` waits for now.
     fn resolve_pollable(&self, rep: u32) -> Result<Pollable> {
         match self.objects.pollable(rep)? {
-            Pollable::Stdin if self.console.read_would_wait() => Ok(Pollable::Never),
+            Pollable::Stdin if self.invocation.console.read_would_wait() => Ok(Pollable::Never),
             Pollable::Stdin => Ok(Pollable::Ready),
             Pollable::HttpResponse(future) => self.objects.response_pollable(*future),
             pollable => Ok(pollable.clone()),
@@ -296,7 +304,7 @@ impl WorkerState {
     }
 }
 
-impl poll::Host for WorkerState {
+impl poll::Host for IoView<'_> {
     async fn poll(&mut self, pollables: Vec<Resource<DynPollable>>) -> Result<Vec<u32>> {
         if pollables.is_empty() {
             bail!("poll was called without a pollable: it would wait for ever");
@@ -305,7 +313,7 @@ impl poll::Host for WorkerState {
     }
 }
 
-impl poll::HostPollable for WorkerState {
+impl poll::HostPollable for IoView<'_> {
     async fn ready(&mut self, pollable: Resource<DynPollable>) -> Result<bool> {
         Ok(!self.poll_objects(std::iter::once(pollable.rep()), false).await?.is_empty())
     }
@@ -319,9 +327,9 @@ impl poll::HostPollable for WorkerState {
     }
 }
 
-impl error::Host for WorkerState {}
+impl error::Host for IoView<'_> {}
 
-impl error::HostError for WorkerState {
+impl error::HostError for IoView<'_> {
     fn to_debug_string(&mut self, error: Resource<Error>) -> Result<String> {
         match self.objects.get(error.rep())? {
             Object::Error(text) => Ok(text.clone()),
@@ -336,7 +344,7 @@ impl error::HostError for WorkerState {
     }
 }
 
-impl streams::Host for WorkerState {
+impl streams::Host for IoView<'_> {
     fn convert_stream_error(&mut self, error: StreamError) -> Result<streams::StreamError> {
         match error {
             StreamError::Closed => Ok(streams::StreamError::Closed),
@@ -355,7 +363,7 @@ impl streams::Host for WorkerState {
     }
 }
 
-impl WorkerState {
+impl IoView<'_> {
     fn input_of(&self, stream: &Resource<DynInputStream>) -> StreamResult<Input> {
         self.objects.input(stream.rep()).cloned().map_err(StreamError::Trap)
     }
@@ -363,7 +371,7 @@ impl WorkerState {
     /// Reads the available bytes.
     fn read_stream(&mut self, stream: &Resource<DynInputStream>, length: u64) -> StreamResult<Vec<u8>> {
         match self.input_of(stream)? {
-            Input::Stdin => match self.console.read(length) {
+            Input::Stdin => match self.invocation.console.read(length) {
                 StdinRead::Bytes(bytes) => Ok(bytes),
                 StdinRead::End => Err(StreamError::Closed),
                 StdinRead::NextLine => Ok(Vec::new()),
@@ -391,8 +399,8 @@ impl WorkerState {
         length: u64,
     ) -> StreamResult<Vec<u8>> {
         match self.input_of(stream)? {
-            Input::Stdin if self.console.read_would_wait() => {
-                self.next_invocation().await.map_err(StreamError::Trap)?;
+            Input::Stdin if self.invocation.console.read_would_wait() => {
+                self.door.next_invocation(self.invocation).await.map_err(StreamError::Trap)?;
                 self.read_stream(stream, length)
             }
             Input::Stdin | Input::File(_) | Input::Bytes { .. } => self.read_stream(stream, length),
@@ -434,7 +442,7 @@ impl WorkerState {
         self.check_stream(stream)?;
         let output = self.objects.output(stream.rep()).map_err(StreamError::Trap)?;
         if output == Output::Print(StdStream::Stdout)
-            && let Err(OutputError::Disabled(text)) = self.console.check_write()
+            && let Err(OutputError::Disabled(text)) = self.invocation.console.check_write()
         {
             return Err(StreamError::LastOperationFailed(format_err!("{text}")));
         }
@@ -442,7 +450,7 @@ impl WorkerState {
     }
 }
 
-impl streams::HostInputStream for WorkerState {
+impl streams::HostInputStream for IoView<'_> {
     fn read(&mut self, stream: Resource<DynInputStream>, length: u64) -> StreamResult<Vec<u8>> {
         self.read_stream(&stream, length)
     }
@@ -477,7 +485,7 @@ impl streams::HostInputStream for WorkerState {
     }
 }
 
-impl streams::HostOutputStream for WorkerState {
+impl streams::HostOutputStream for IoView<'_> {
     fn check_write(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<u64> {
         self.check_write_stream(&stream)?;
         Ok(WRITE_BYTES_MAX as u64)

@@ -18,7 +18,7 @@ mod v2023;
 
 pub(crate) use objects::KeyValueObject;
 
-use crate::state::WorkerState;
+use crate::imports::views::{KeyValueView, Views};
 use durable_calls::{
     GetValue, GetValues, GetVersioned, KeyExists, ListAllKeys, ListKeys, PageStart, WriteCall, function,
 };
@@ -33,16 +33,16 @@ use wasmtime::{Result, format_err};
 type HostResult<T> = Result<std::result::Result<T, String>>;
 
 /// Defines the interfaces of all versions.
-pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
+pub(super) fn add_to_linker<T: Views>(linker: &mut Linker<T>) -> Result<()> {
     v2023::add_to_linker(linker)?;
     v0_1::add_to_linker(linker)?;
     draft::add_to_linker(linker)?;
     draft2::add_to_linker(linker)
 }
 
-impl WorkerState {
+impl KeyValueView<'_> {
     async fn value_get(&mut self, bucket: String, key: String) -> HostResult<Option<Arc<[u8]>>> {
-        self.call_durable(GetValue { bucket, key }).await
+        self.door.call_durable(self.objects, GetValue { bucket, key }).await
     }
 
     async fn value_get_many(
@@ -50,19 +50,19 @@ impl WorkerState {
         bucket: String,
         keys: Vec<String>,
     ) -> HostResult<Vec<Option<Arc<[u8]>>>> {
-        self.call_durable(GetValues { bucket, keys }).await
+        self.door.call_durable(self.objects, GetValues { bucket, keys }).await
     }
 
     async fn value_exists(&mut self, bucket: String, key: String) -> HostResult<bool> {
-        self.call_durable(KeyExists { bucket, key }).await
+        self.door.call_durable(self.objects, KeyExists { bucket, key }).await
     }
 
     async fn value_keys(&mut self, bucket: String, from: PageStart) -> HostResult<KeyPage> {
-        self.call_durable(ListKeys { bucket, from }).await
+        self.door.call_durable(self.objects, ListKeys { bucket, from }).await
     }
 
     async fn value_keys_all(&mut self, bucket: String) -> HostResult<Vec<String>> {
-        let found = self.call_durable(ListAllKeys { bucket }).await?;
+        let found = self.door.call_durable(self.objects, ListAllKeys { bucket }).await?;
         Ok(found.and_then(|page| match page.next {
             None => Ok(page.keys),
             Some(_) => Err(format!(
@@ -75,18 +75,22 @@ impl WorkerState {
     async fn value_set(&mut self, bucket: String, pairs: Vec<(String, Vec<u8>)>) -> HostResult<()> {
         let pairs = pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
         let call = WriteCall::<function::Set>::new(bucket, KeyValueWrite::Set(pairs));
-        expect_done(self.call_durable(call).await?)
+        expect_done(self.door.call_durable(self.objects, call).await?)
     }
 
     async fn value_delete(&mut self, bucket: String, keys: Vec<String>) -> HostResult<()> {
         let keys = keys.into_iter().map(Into::into).collect();
         let call = WriteCall::<function::Delete>::new(bucket, KeyValueWrite::Delete(keys));
-        expect_done(self.call_durable(call).await?)
+        expect_done(self.door.call_durable(self.objects, call).await?)
     }
 
     async fn value_increment(&mut self, bucket: String, key: String, by: u64) -> HostResult<u64> {
         let write = KeyValueWrite::Increment { key: key.into(), by: Delta::Unsigned(by) };
-        match self.call_durable(WriteCall::<function::Increment>::new(bucket, write)).await? {
+        match self
+            .door
+            .call_durable(self.objects, WriteCall::<function::Increment>::new(bucket, write))
+            .await?
+        {
             KeyValueOutcome::Unsigned(sum) => Ok(Ok(sum)),
             other => write_error(other),
         }
@@ -94,7 +98,11 @@ impl WorkerState {
 
     async fn value_increment_signed(&mut self, bucket: String, key: String, by: i64) -> HostResult<i64> {
         let write = KeyValueWrite::Increment { key: key.into(), by: Delta::Signed(by) };
-        match self.call_durable(WriteCall::<function::Increment>::new(bucket, write)).await? {
+        match self
+            .door
+            .call_durable(self.objects, WriteCall::<function::Increment>::new(bucket, write))
+            .await?
+        {
             KeyValueOutcome::Signed(sum) => Ok(Ok(sum)),
             other => write_error(other),
         }
@@ -108,7 +116,11 @@ impl WorkerState {
         new: u64,
     ) -> HostResult<bool> {
         let write = KeyValueWrite::CompareAndSwap { key: key.into(), old, new };
-        match self.call_durable(WriteCall::<function::CompareAndSwap>::new(bucket, write)).await? {
+        match self
+            .door
+            .call_durable(self.objects, WriteCall::<function::CompareAndSwap>::new(bucket, write))
+            .await?
+        {
             KeyValueOutcome::Compared(equal) => Ok(Ok(equal)),
             other => write_error(other),
         }
@@ -121,7 +133,7 @@ impl WorkerState {
         key: String,
         with_value: bool,
     ) -> HostResult<(ValueVersion, Option<Arc<[u8]>>)> {
-        self.call_durable(GetVersioned { bucket, key, with_value }).await
+        self.door.call_durable(self.objects, GetVersioned { bucket, key, with_value }).await
     }
 
     /// Sets the value if the key still has this version. The innermost error is the key's current version.
@@ -133,7 +145,7 @@ impl WorkerState {
         value: Vec<u8>,
     ) -> HostResult<std::result::Result<(), ValueVersion>> {
         let write = KeyValueWrite::Swap { key: key.into(), version, value: value.into() };
-        match self.call_durable(WriteCall::<function::Swap>::new(bucket, write)).await? {
+        match self.door.call_durable(self.objects, WriteCall::<function::Swap>::new(bucket, write)).await? {
             KeyValueOutcome::Done => Ok(Ok(Ok(()))),
             KeyValueOutcome::Changed(version) => Ok(Ok(Err(version))),
             other => write_error(other),

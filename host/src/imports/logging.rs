@@ -5,8 +5,8 @@
 //! function, which is defined here by its types.
 
 use super::stdio::log_line;
+use crate::imports::views::Views;
 use crate::ports::LogLevel;
-use crate::state::WorkerState;
 use types::Level;
 use wasmtime::component::{Linker, WasmStr};
 use wasmtime::{Result, StoreContextMut};
@@ -15,13 +15,13 @@ use wasmtime::{Result, StoreContextMut};
 /// same.
 const INTERFACES: [&str; 2] = ["wasi:logging/logging", "wasi:logging/logging@0.1.0-draft"];
 
-pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
+pub(super) fn add_to_linker<T: Views>(linker: &mut Linker<T>) -> Result<()> {
     for interface in INTERFACES {
         linker.instance(interface)?.func_wrap(
             "log",
-            |mut store: StoreContextMut<'_, WorkerState>, (level, context, message): Line| {
+            |mut store: StoreContextMut<'_, T>, (level, context, message): Line| {
                 let line = log_line(level.into(), &context.to_str(&store)?, &message.to_str(&store)?);
-                store.data_mut().print(line)
+                store.data_mut().logging().door.print(line)
             },
         )?;
     }

@@ -7,15 +7,15 @@
 use crate::bindings::durability::policy;
 use crate::bindings::durability::policy::PersistenceLevel;
 use crate::durable::{CallFailure, ImmediateCall, Live};
-use crate::state::WorkerState;
+use crate::imports::views::{PolicyView, Views};
 use golem_model::oplog::HostFunction;
 use golem_model::oplog::wire::{DecodeError, Reader};
 use golem_model::{OplogIndex, RetryPolicy};
 use wasmtime::Result;
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::Linker;
 
-pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
-    policy::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)
+pub(super) fn add_to_linker<T: Views>(linker: &mut Linker<T>) -> Result<()> {
+    policy::add_to_linker::<_, PolicyView<'_>>(linker, T::policy)
 }
 
 /// The settings that the guest has chosen.
@@ -166,20 +166,20 @@ impl ImmediateCall for SetIdempotence {
     }
 }
 
-impl policy::Host for WorkerState {
+impl policy::Host for PolicyView<'_> {
     async fn get_persistence_level(&mut self) -> Result<PersistenceLevel> {
         Ok(self.policy.level)
     }
 
     async fn set_persistence_level(&mut self, level: PersistenceLevel) -> Result<()> {
-        self.call_immediate(&SetLevel(level))?;
+        self.door.call_immediate(self.objects, &SetLevel(level))?;
         self.policy.level = level;
         Ok(())
     }
 
     async fn get_retry_policy(&mut self) -> Result<policy::RetryPolicy> {
-        let in_force = self.policy.retry.unwrap_or(self.init.retry);
-        let policy = self.call_immediate(&GetRetryPolicy(in_force))?;
+        let in_force = self.policy.retry.unwrap_or(self.server_retry);
+        let policy = self.door.call_immediate(self.objects, &GetRetryPolicy(in_force))?;
         Ok(policy::RetryPolicy {
             max_attempts: policy.attempts_max,
             min_delay_ms: policy.delay_ms_min(),
@@ -191,8 +191,8 @@ impl policy::Host for WorkerState {
     async fn set_retry_policy(&mut self, policy: policy::RetryPolicy) -> Result<()> {
         let policy::RetryPolicy { max_attempts, min_delay_ms, max_delay_ms, multiplier } = policy;
         let policy = RetryPolicy::new(max_attempts, min_delay_ms, max_delay_ms, multiplier)
-            .map_err(|error| self.raise(CallFailure::Trap(error.to_string())))?;
-        self.call_immediate(&SetRetryPolicy(policy))?;
+            .map_err(|error| self.door.raise(CallFailure::Trap(error.to_string())))?;
+        self.door.call_immediate(self.objects, &SetRetryPolicy(policy))?;
         self.policy.retry = Some(policy);
         Ok(())
     }
@@ -202,7 +202,7 @@ impl policy::Host for WorkerState {
     }
 
     async fn set_idempotence(&mut self, idempotent: bool) -> Result<()> {
-        self.call_immediate(&SetIdempotence(idempotent))?;
+        self.door.call_immediate(self.objects, &SetIdempotence(idempotent))?;
         self.policy.idempotent = idempotent;
         Ok(())
     }

@@ -4,8 +4,8 @@
 //! decides which promises exist for the calling worker.
 
 use crate::durable::{CallFailure, CallResponse, DurableCall, Effect, Live};
+use crate::imports::views::PromisesView;
 use crate::objects::{Object, Pollable};
-use crate::state::WorkerState;
 use golem_model::limits::PROMISE_DATA_BYTES_MAX;
 use golem_model::oplog::wire::{DecodeError, put_bytes, put_varint};
 use golem_model::oplog::{HostCall, HostFunction};
@@ -199,46 +199,46 @@ impl DurableCall for GetPromise {
     }
 }
 
-impl WorkerState {
+impl PromisesView<'_> {
     /// Creates a promise. Traps if its index would be beyond `limit`.
     pub(super) async fn promise_create(&mut self, limit: Option<(u64, &'static str)>) -> Result<PromiseId> {
-        let index = self.call_durable(CreatePromise { limit }).await?;
-        Ok(PromiseId { worker: self.init.id.clone(), index })
+        let index = self.door.call_durable(self.objects, CreatePromise { limit }).await?;
+        Ok(PromiseId { worker: self.worker.clone(), index })
     }
 
     /// Waits until a promise is completed and returns its bytes.
     pub(super) async fn promise_await(&mut self, promise: PromiseId) -> Result<Vec<u8>> {
-        self.call_durable(AwaitPromise { promise }).await
+        self.door.call_durable(self.objects, AwaitPromise { promise }).await
     }
 
     /// Completes a promise. Returns false if it was completed before.
     pub(super) async fn promise_complete(&mut self, promise: PromiseId, data: Vec<u8>) -> Result<bool> {
         if data.len() > PROMISE_DATA_BYTES_MAX {
-            return Err(self.raise(CallFailure::Trap(format!(
+            return Err(self.door.raise(CallFailure::Trap(format!(
                 "cannot complete promise {promise} with {} bytes; at most {PROMISE_DATA_BYTES_MAX} are possible",
                 data.len()
             ))));
         }
         let missing = not_found(&promise);
-        match self.call_durable(CompletePromise { promise, data }).await? {
+        match self.door.call_durable(self.objects, CompletePromise { promise, data }).await? {
             PromiseCompletion::Completed => Ok(true),
             PromiseCompletion::AlreadyCompleted => Ok(false),
-            PromiseCompletion::Unknown => Err(self.raise(missing)),
+            PromiseCompletion::Unknown => Err(self.door.raise(missing)),
         }
     }
 
     /// Deletes a promise, if it exists.
     pub(super) async fn promise_delete(&mut self, promise: PromiseId) -> Result<()> {
-        self.call_durable(DeletePromise { promise }).await.map(drop)
+        self.door.call_durable(self.objects, DeletePromise { promise }).await.map(drop)
     }
 
     /// The bytes of a promise, if it is completed.
     pub(super) async fn promise_get(&mut self, promise: PromiseId) -> Result<Option<Vec<u8>>> {
         let missing = not_found(&promise);
-        match self.call_durable(GetPromise { promise }).await? {
+        match self.door.call_durable(self.objects, GetPromise { promise }).await? {
             PromiseState::Pending => Ok(None),
             PromiseState::Completed(data) => Ok(Some(data.to_vec())),
-            PromiseState::Unknown => Err(self.raise(missing)),
+            PromiseState::Unknown => Err(self.door.raise(missing)),
         }
     }
 

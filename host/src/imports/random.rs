@@ -1,13 +1,21 @@
 //! `wasi:random`: random streams that are derived from the worker's seed and the number of the invocation. A replay
 //! draws the same values without oplog entries.
 
+use crate::imports::views::{RandomView, Views};
 use crate::limits::RANDOM_BYTES_MAX;
-use crate::state::WorkerState;
 use golem_model::OplogIndex;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
+use wasmtime::component::Linker;
 use wasmtime::{Result, bail};
 use wasmtime_wasi::p2::bindings::random::{insecure, insecure_seed, random};
+
+/// Defines the interfaces.
+pub(super) fn add_to_linker<T: Views>(linker: &mut Linker<T>) -> Result<()> {
+    random::add_to_linker::<_, RandomView<'_>>(linker, T::random)?;
+    insecure::add_to_linker::<_, RandomView<'_>>(linker, T::random)?;
+    insecure_seed::add_to_linker::<_, RandomView<'_>>(linker, T::random)
+}
 
 /// The random streams of one invocation.
 ///
@@ -46,6 +54,11 @@ impl Random {
     /// differ from the streams of all these invocations.
     pub(crate) fn after_reload(seed: &[u8; 32], invocation: u64, entry: OplogIndex) -> Self {
         Self { reload_entry: entry.0, ..Self::new(seed, invocation) }
+    }
+
+    /// The streams of the invocation with this number, of the same worker.
+    pub(crate) fn of_invocation(&self, invocation: u64) -> Self {
+        Self::new(&self.seed, invocation)
     }
 
     fn derive(&self, domain: Domain, number: u64) -> [u8; 32] {
@@ -97,7 +110,7 @@ fn fill(rng: &mut ChaCha20Rng, length: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-impl random::Host for WorkerState {
+impl random::Host for RandomView<'_> {
     fn get_random_bytes(&mut self, length: u64) -> Result<Vec<u8>> {
         fill(self.random.secure(), length)
     }
@@ -107,7 +120,7 @@ impl random::Host for WorkerState {
     }
 }
 
-impl insecure::Host for WorkerState {
+impl insecure::Host for RandomView<'_> {
     fn get_insecure_random_bytes(&mut self, length: u64) -> Result<Vec<u8>> {
         fill(self.random.insecure(), length)
     }
@@ -117,7 +130,7 @@ impl insecure::Host for WorkerState {
     }
 }
 
-impl insecure_seed::Host for WorkerState {
+impl insecure_seed::Host for RandomView<'_> {
     fn insecure_seed(&mut self) -> Result<(u64, u64)> {
         let bytes = self.random.derive(Domain::InsecureSeed, 0);
         let (low, rest) = bytes.split_first_chunk().expect("32 bytes have 8 first ones");

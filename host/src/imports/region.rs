@@ -6,19 +6,19 @@
 
 use crate::bindings::durability::region;
 use crate::durable::{CallFailure, CallResponse, DurableCall, Effect, ImmediateCall, Live};
-use crate::state::WorkerState;
+use crate::imports::views::{RegionView, Views};
 use golem_model::OplogIndex;
 use golem_model::oplog::wire::{DecodeError, put_varint};
 use golem_model::oplog::{Entry, HostCall, HostFunction};
 use wasmtime::Result;
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::Linker;
 
 /// Regions that may be open at the same time; the call that would open one more traps. A guest with that many open
 /// regions does not close them.
 const REGIONS_OPEN_MAX: usize = 1_000;
 
-pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
-    region::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)
+pub(super) fn add_to_linker<T: Views>(linker: &mut Linker<T>) -> Result<()> {
+    region::add_to_linker::<_, RegionView<'_>>(linker, T::region)
 }
 
 /// Opens a region. The response is empty: the region is named by the index of this entry.
@@ -72,19 +72,19 @@ impl DurableCall for EndRegion {
     }
 }
 
-impl region::Host for WorkerState {
+impl region::Host for RegionView<'_> {
     async fn begin(&mut self) -> Result<u64> {
         if self.current.start.is_none() {
-            return Err(self.raise(CallFailure::Trap(
+            return Err(self.door.raise(CallFailure::Trap(
                 "an atomic region cannot begin while nothing is being invoked".to_owned(),
             )));
         }
         if self.current.regions.len() >= REGIONS_OPEN_MAX {
-            return Err(self.raise(CallFailure::Trap(format!(
+            return Err(self.door.raise(CallFailure::Trap(format!(
                 "{REGIONS_OPEN_MAX} atomic regions are open, which is the limit"
             ))));
         }
-        let region = self.call_immediate(&BeginRegion)?;
+        let region = self.door.call_immediate(self.objects, &BeginRegion)?;
         self.current.regions.push(region);
         Ok(region.0)
     }
@@ -92,9 +92,9 @@ impl region::Host for WorkerState {
     async fn end(&mut self, region: u64) -> Result<()> {
         let region = OplogIndex(region);
         let Some(depth) = self.current.regions.iter().position(|open| *open == region) else {
-            return Err(self.raise(CallFailure::Trap(format!("no atomic region {region} is open"))));
+            return Err(self.door.raise(CallFailure::Trap(format!("no atomic region {region} is open"))));
         };
-        self.call_durable(EndRegion { region, outermost: depth == 0 }).await?;
+        self.door.call_durable(self.objects, EndRegion { region, outermost: depth == 0 }).await?;
         self.current.regions.truncate(depth);
         Ok(())
     }

@@ -4,10 +4,10 @@
 //! returns `access-denied`. The answers are constant, so the calls write no oplog entries.
 
 use super::absent::{absent_resource, fixed_answers};
+use crate::imports::views::{SocketsView, Views};
 use crate::objects::Object;
-use crate::state::WorkerState;
 use wasmtime::Result;
-use wasmtime::component::{HasSelf, Linker, Resource};
+use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi::p2::bindings::sockets::ip_name_lookup::ResolveAddressStream;
 use wasmtime_wasi::p2::bindings::sockets::network::{
     ErrorCode, IpAddress, IpAddressFamily, IpSocketAddress, Network,
@@ -22,19 +22,19 @@ use wasmtime_wasi::p2::bindings::sockets::{
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, IoError, SocketError, SocketResult};
 
 /// Defines the interfaces of `wasi:sockets`.
-pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
+pub(super) fn add_to_linker<T: Views>(linker: &mut Linker<T>) -> Result<()> {
     let mut options = network::LinkOptions::default();
     options.network_error_code(true);
-    network::add_to_linker::<_, HasSelf<WorkerState>>(linker, &options, |state| state)?;
-    instance_network::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
-    ip_name_lookup::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
-    tcp_create_socket::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
-    tcp::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
-    udp_create_socket::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
-    udp::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)
+    network::add_to_linker::<_, SocketsView<'_>>(linker, &options, T::sockets)?;
+    instance_network::add_to_linker::<_, SocketsView<'_>>(linker, T::sockets)?;
+    ip_name_lookup::add_to_linker::<_, SocketsView<'_>>(linker, T::sockets)?;
+    tcp_create_socket::add_to_linker::<_, SocketsView<'_>>(linker, T::sockets)?;
+    tcp::add_to_linker::<_, SocketsView<'_>>(linker, T::sockets)?;
+    udp_create_socket::add_to_linker::<_, SocketsView<'_>>(linker, T::sockets)?;
+    udp::add_to_linker::<_, SocketsView<'_>>(linker, T::sockets)
 }
 
-impl network::Host for WorkerState {
+impl network::Host for SocketsView<'_> {
     fn convert_error_code(&mut self, error: SocketError) -> Result<ErrorCode> {
         error.downcast()
     }
@@ -45,20 +45,20 @@ impl network::Host for WorkerState {
     }
 }
 
-impl instance_network::Host for WorkerState {
+impl instance_network::Host for SocketsView<'_> {
     fn instance_network(&mut self) -> Result<Resource<Network>> {
         self.objects.insert(Object::Network)
     }
 }
 
-impl network::HostNetwork for WorkerState {
+impl network::HostNetwork for SocketsView<'_> {
     fn drop(&mut self, network: Resource<Network>) -> Result<()> {
         self.objects.remove(network.rep())?;
         Ok(())
     }
 }
 
-impl ip_name_lookup::Host for WorkerState {
+impl ip_name_lookup::Host for SocketsView<'_> {
     fn resolve_addresses(
         &mut self,
         _: Resource<Network>,
@@ -68,19 +68,19 @@ impl ip_name_lookup::Host for WorkerState {
     }
 }
 
-impl tcp_create_socket::Host for WorkerState {
+impl tcp_create_socket::Host for SocketsView<'_> {
     fn create_tcp_socket(&mut self, _: IpAddressFamily) -> SocketResult<Resource<TcpSocket>> {
         Err(ErrorCode::AccessDenied.into())
     }
 }
 
-impl udp_create_socket::Host for WorkerState {
+impl udp_create_socket::Host for SocketsView<'_> {
     async fn create_udp_socket(&mut self, _: IpAddressFamily) -> SocketResult<Resource<UdpSocket>> {
         Err(ErrorCode::AccessDenied.into())
     }
 }
 
-impl ip_name_lookup::HostResolveAddressStream for WorkerState {
+impl ip_name_lookup::HostResolveAddressStream for SocketsView<'_> {
     fixed_answers! { Err(ErrorCode::AccessDenied.into());
         resolve_next_address(Resource<ResolveAddressStream>) -> SocketResult<Option<IpAddress>>;
     }
@@ -91,9 +91,9 @@ impl ip_name_lookup::HostResolveAddressStream for WorkerState {
     }
 }
 
-impl tcp::Host for WorkerState {}
+impl tcp::Host for SocketsView<'_> {}
 
-impl tcp::HostTcpSocket for WorkerState {
+impl tcp::HostTcpSocket for SocketsView<'_> {
     fixed_answers! { async Err(ErrorCode::InvalidState.into());
         start_bind(Resource<TcpSocket>, Resource<Network>, IpSocketAddress) -> SocketResult<()>;
         start_listen(Resource<TcpSocket>) -> SocketResult<()>;
@@ -133,9 +133,9 @@ impl tcp::HostTcpSocket for WorkerState {
     }
 }
 
-impl udp::Host for WorkerState {}
+impl udp::Host for SocketsView<'_> {}
 
-impl udp::HostUdpSocket for WorkerState {
+impl udp::HostUdpSocket for SocketsView<'_> {
     fixed_answers! { async Err(ErrorCode::InvalidState.into());
         start_bind(Resource<UdpSocket>, Resource<Network>, IpSocketAddress) -> SocketResult<()>;
         stream(Resource<UdpSocket>, Option<IpSocketAddress>)
@@ -161,7 +161,7 @@ impl udp::HostUdpSocket for WorkerState {
     }
 }
 
-impl udp::HostIncomingDatagramStream for WorkerState {
+impl udp::HostIncomingDatagramStream for SocketsView<'_> {
     fixed_answers! { Err(ErrorCode::InvalidState.into());
         receive(Resource<IncomingDatagramStream>, u64) -> SocketResult<Vec<IncomingDatagram>>;
     }
@@ -172,7 +172,7 @@ impl udp::HostIncomingDatagramStream for WorkerState {
     }
 }
 
-impl udp::HostOutgoingDatagramStream for WorkerState {
+impl udp::HostOutgoingDatagramStream for SocketsView<'_> {
     fixed_answers! { Err(ErrorCode::InvalidState.into());
         check_send(Resource<OutgoingDatagramStream>) -> SocketResult<u64>;
         send(Resource<OutgoingDatagramStream>, Vec<OutgoingDatagram>) -> SocketResult<u64>;

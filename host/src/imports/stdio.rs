@@ -8,18 +8,30 @@
 //! (`crate::program`).
 
 use crate::StopReason;
+use crate::imports::views::{IoView, StdioView, Views};
 use crate::objects::{Input, Object, Output, StdStream};
 use crate::ports::{LogEvent, LogLevel};
 use crate::program::OutputError;
-use crate::state::WorkerState;
 use golem_model::limits::LOG_EVENT_BYTES_MAX;
 use std::sync::Arc;
-use wasmtime::component::Resource;
+use wasmtime::component::{Linker, Resource};
 use wasmtime::{Result, format_err};
 use wasmtime_wasi::p2::bindings::cli::{
     stderr, stdin, stdout, terminal_input, terminal_output, terminal_stderr, terminal_stdin, terminal_stdout,
 };
 use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream, StreamError, StreamResult};
+
+/// Defines the interfaces.
+pub(super) fn add_to_linker<T: Views>(linker: &mut Linker<T>) -> Result<()> {
+    stdin::add_to_linker::<_, StdioView<'_>>(linker, T::stdio)?;
+    stdout::add_to_linker::<_, StdioView<'_>>(linker, T::stdio)?;
+    stderr::add_to_linker::<_, StdioView<'_>>(linker, T::stdio)?;
+    terminal_input::add_to_linker::<_, StdioView<'_>>(linker, T::stdio)?;
+    terminal_output::add_to_linker::<_, StdioView<'_>>(linker, T::stdio)?;
+    terminal_stdin::add_to_linker::<_, StdioView<'_>>(linker, T::stdio)?;
+    terminal_stdout::add_to_linker::<_, StdioView<'_>>(linker, T::stdio)?;
+    terminal_stderr::add_to_linker::<_, StdioView<'_>>(linker, T::stdio)
+}
 
 /// Bytes of standard error that are kept for the details of a trap: enough for a panic message and some context.
 const STDERR_TAIL_BYTES: usize = 2_048;
@@ -117,17 +129,20 @@ impl Utf8Decoder {
     }
 }
 
-impl WorkerState {
+impl IoView<'_> {
     /// Handles bytes that the guest writes to standard output or standard error.
     pub(crate) fn write_output(&mut self, output: StdStream, bytes: &[u8]) -> StreamResult<()> {
-        if output == StdStream::Stderr || !self.console.convention().is_program() {
-            let events = self.stdio.write(output, bytes);
-            return events.into_iter().try_for_each(|event| self.print(event)).map_err(StreamError::Trap);
+        if output == StdStream::Stderr || !self.invocation.console.convention().is_program() {
+            let events = self.invocation.stdio.write(output, bytes);
+            return events
+                .into_iter()
+                .try_for_each(|event| self.door.print(event))
+                .map_err(StreamError::Trap);
         }
-        self.console.write(bytes).map_err(|unwritten| match unwritten {
+        self.invocation.console.write(bytes).map_err(|unwritten| match unwritten {
             OutputError::Disabled(text) => StreamError::LastOperationFailed(format_err!("{text}")),
             OutputError::TooLong(details) => {
-                StreamError::Trap(self.stop(StopReason::Trapped { details, retry: false, policy: None }))
+                StreamError::Trap(self.door.stop(StopReason::Trapped { details, retry: false, policy: None }))
             }
         })
     }
@@ -140,53 +155,53 @@ pub(super) fn log_line(level: LogLevel, context: &str, message: &str) -> LogEven
     LogEvent::Log { level, context, message }
 }
 
-impl stdin::Host for WorkerState {
+impl stdin::Host for StdioView<'_> {
     fn get_stdin(&mut self) -> Result<Resource<DynInputStream>> {
         self.objects.insert(Object::Input(Input::Stdin))
     }
 }
 
-impl stdout::Host for WorkerState {
+impl stdout::Host for StdioView<'_> {
     fn get_stdout(&mut self) -> Result<Resource<DynOutputStream>> {
         self.objects.insert(Object::Output(Output::Print(StdStream::Stdout)))
     }
 }
 
-impl stderr::Host for WorkerState {
+impl stderr::Host for StdioView<'_> {
     fn get_stderr(&mut self) -> Result<Resource<DynOutputStream>> {
         self.objects.insert(Object::Output(Output::Print(StdStream::Stderr)))
     }
 }
 
-impl terminal_input::Host for WorkerState {}
+impl terminal_input::Host for StdioView<'_> {}
 
-impl terminal_input::HostTerminalInput for WorkerState {
+impl terminal_input::HostTerminalInput for StdioView<'_> {
     fn drop(&mut self, terminal: Resource<terminal_input::TerminalInput>) -> Result<()> {
         self.objects.remove(terminal.rep()).map(drop)
     }
 }
 
-impl terminal_output::Host for WorkerState {}
+impl terminal_output::Host for StdioView<'_> {}
 
-impl terminal_output::HostTerminalOutput for WorkerState {
+impl terminal_output::HostTerminalOutput for StdioView<'_> {
     fn drop(&mut self, terminal: Resource<terminal_output::TerminalOutput>) -> Result<()> {
         self.objects.remove(terminal.rep()).map(drop)
     }
 }
 
-impl terminal_stdin::Host for WorkerState {
+impl terminal_stdin::Host for StdioView<'_> {
     fn get_terminal_stdin(&mut self) -> Result<Option<Resource<terminal_input::TerminalInput>>> {
         Ok(None)
     }
 }
 
-impl terminal_stdout::Host for WorkerState {
+impl terminal_stdout::Host for StdioView<'_> {
     fn get_terminal_stdout(&mut self) -> Result<Option<Resource<terminal_output::TerminalOutput>>> {
         Ok(None)
     }
 }
 
-impl terminal_stderr::Host for WorkerState {
+impl terminal_stderr::Host for StdioView<'_> {
     fn get_terminal_stderr(&mut self) -> Result<Option<Resource<terminal_output::TerminalOutput>>> {
         Ok(None)
     }

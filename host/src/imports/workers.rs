@@ -3,18 +3,18 @@
 
 use crate::bindings::durability::worker;
 use crate::durable::{CallFailure, CallResponse, DurableCall, Effect, Live};
+use crate::imports::views::{Views, WorkersView};
 use crate::ports::{WorkerMetadata, WorkerPage, WorkerQuery};
-use crate::state::WorkerState;
 use golem_model::oplog::codec::{put_worker_id, worker_id};
 use golem_model::oplog::wire::{DecodeError, Reader, put_bytes, put_varint};
 use golem_model::oplog::{HostCall, HostFunction};
 use golem_model::{OplogIndex, TemplateId, WorkerId, WorkerName, WorkerStatus};
 use uuid::Uuid;
 use wasmtime::Result;
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::Linker;
 
-pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
-    worker::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)
+pub(super) fn add_to_linker<T: Views>(linker: &mut Linker<T>) -> Result<()> {
+    worker::add_to_linker::<_, WorkersView<'_>>(linker, T::workers)
 }
 
 /// Reads the metadata of a worker. The response is 0 if there is no such worker, or 1 and its metadata.
@@ -173,7 +173,7 @@ fn status_from_code(code: u8) -> Result<WorkerStatus, DecodeError> {
     found.map(|(ours, _)| *ours).ok_or(DecodeError::UnknownTag { what: "worker status", tag: code })
 }
 
-impl WorkerState {
+impl WorkersView<'_> {
     /// Converts metadata to the record of the interface.
     fn to_wit(metadata: WorkerMetadata) -> worker::WorkerMetadata {
         let (_, status) = STATUSES[usize::from(status_code(metadata.status))];
@@ -188,22 +188,25 @@ impl WorkerState {
     }
 }
 
-impl worker::Host for WorkerState {
+impl worker::Host for WorkersView<'_> {
     async fn self_id(&mut self) -> Result<worker::WorkerId> {
-        Ok(worker::WorkerId::from_model(&self.init.id))
+        Ok(worker::WorkerId::from_model(self.worker))
     }
 
     async fn metadata(&mut self, worker: worker::WorkerId) -> Result<Option<worker::WorkerMetadata>> {
         let template = template(worker.template_id);
         // No worker can have an invalid name, so the call needs no answer from the store.
         let Ok(name) = WorkerName::new(worker.worker_name) else { return Ok(None) };
-        let metadata = self.call_durable(GetMetadata { worker: WorkerId::new(template, name) }).await?;
+        let metadata = self
+            .door
+            .call_durable(self.objects, GetMetadata { worker: WorkerId::new(template, name) })
+            .await?;
         Ok(metadata.map(Self::to_wit))
     }
 
     async fn list(&mut self, filter: worker::Filter, cursor: Option<String>) -> Result<worker::Page> {
         let after = cursor.map(WorkerName::new).transpose().map_err(|error| {
-            self.raise(CallFailure::Trap(format!("the cursor is none that a page gave: {error}")))
+            self.door.raise(CallFailure::Trap(format!("the cursor is none that a page gave: {error}")))
         })?;
         let ours = |status: worker::WorkerStatus| {
             STATUSES.iter().find(|(_, theirs)| *theirs == status).map(|(ours, _)| *ours)
@@ -215,7 +218,7 @@ impl worker::Host for WorkerState {
             template_version: filter.template_version,
             after,
         };
-        let page = self.call_durable(ListWorkers { query }).await?;
+        let page = self.door.call_durable(self.objects, ListWorkers { query }).await?;
         Ok(worker::Page {
             workers: page.workers.into_iter().map(Self::to_wit).collect(),
             cursor: page.next.map(String::from),

@@ -11,7 +11,6 @@
 use super::{Instance, journal};
 use crate::durable::{History, Journal};
 use crate::imports::random::Random;
-use crate::imports::stdio::Stdio;
 use crate::invoke::call_typed;
 use crate::limits::Limits;
 use crate::ports::{PortError, Ports};
@@ -221,9 +220,9 @@ impl Instance {
     ) -> Result<Self, SnapshotError> {
         let limits = Limits::new(component.engine().memory_bytes_max());
         let seed = init.seed;
-        let mut state = WorkerState::new(init, point.at, journal, interrupt_handle, Stdio::default(), limits);
+        let mut state = WorkerState::new(init, point.at, journal, interrupt_handle, limits);
         state.phase = InstancePhase::Starting;
-        state.random = Random::after_reload(&seed, point.invocations, point.index);
+        state.invocation.random = Random::after_reload(&seed, point.invocations, point.index);
         snapshot::restore(&mut state, image).map_err(refused)?;
         let mut instance = Self::instantiate(component, state, ports)
             .await

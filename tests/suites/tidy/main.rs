@@ -3,7 +3,7 @@
 //! | module | rules about |
 //! |---|---|
 //! | `crates` | dependencies between crates |
-//! | `sources` | Rust files: first line, length, unfinished code, sleeps, unsafe code |
+//! | `sources` | Rust files: first line, length, unfinished code, sleeps, unsafe code, names in imports |
 //! | `interfaces` | the WIT in `wit/` |
 //! | `pages` | Markdown: links, the index of decisions, the list of folders in the README |
 //! | `packages` | dependencies: licences, origins, one set of features |

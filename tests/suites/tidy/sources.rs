@@ -128,3 +128,22 @@ fn unsafe_code_has_a_safety_comment() {
     }
     check("an unsafe block or impl has a comment with `SAFETY:` in the lines above", &findings);
 }
+
+#[test]
+fn imports_do_not_name_the_state_or_the_journal() {
+    let mut findings = Vec::new();
+    let is_import =
+        |file: &File| file.path == "host/src/imports.rs" || file.path.starts_with("host/src/imports/");
+    let mut imports: Vec<File> = rust_files();
+    imports.retain(is_import);
+    assert!(imports.iter().any(|file| file.path.ends_with("/views.rs")), "the imports have moved");
+    for file in imports {
+        for (number, line) in file.text.lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            if ["WorkerState", "Journal"].iter().any(|name| code.contains(name)) {
+                findings.push(format!("{}:{}: {}", file.path, number + 1, code.trim()));
+            }
+        }
+    }
+    check("an import is generic over `Views`, and reaches the oplog through the door only", &findings);
+}

@@ -3,15 +3,15 @@
 //! A stream stores its file and its offset, and it stays usable when the descriptor that created it is dropped. It is
 //! always ready, and it reads or writes without waiting. An error closes it.
 
+use crate::imports::views::{FilesystemView, IoView};
 use crate::objects::{Descriptor, FileStream, Input, Object, Output};
-use crate::state::WorkerState;
 use crate::vfs::Error;
 use wasmtime::component::Resource;
 use wasmtime::{Result, format_err};
 use wasmtime_wasi::p2::{FsError, FsResult};
 use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream, StreamError, StreamResult};
 
-impl WorkerState {
+impl FilesystemView<'_> {
     /// Opens a stream that reads `file` from `offset`. If the file is not open for reading, reading the stream is an
     /// error.
     pub(super) fn open_input(&mut self, file: Descriptor, offset: u64) -> FsResult<Resource<DynInputStream>> {
@@ -30,10 +30,12 @@ impl WorkerState {
     }
 
     fn open_stream<T: 'static>(&mut self, stream: FileStream, object: Object) -> FsResult<Resource<T>> {
-        self.files.retain(stream.node).map_err(FsError::trap)?;
+        self.files.vfs.retain(stream.node).map_err(FsError::trap)?;
         self.objects.insert(object).map_err(FsError::trap)
     }
+}
 
+impl IoView<'_> {
     /// Reads up to `length` bytes from the file stream at `rep`.
     pub(in crate::imports) fn file_read(
         &mut self,
@@ -46,7 +48,7 @@ impl WorkerState {
         }
         let offset = stream.at.unwrap_or_default();
         let read = if stream.allowed {
-            self.with_files(|files, now| files.read(stream.node, offset, length, now))
+            self.files().with(|files, now| files.read(stream.node, offset, length, now))
         } else {
             Err(Error::BadDescriptor)
         };
@@ -70,8 +72,8 @@ impl WorkerState {
         }
         let written = match stream.at {
             _ if !stream.allowed => Err(Error::BadDescriptor),
-            Some(offset) => self.with_files(|files, now| files.write(stream.node, offset, bytes, now)),
-            None => self.with_files(|files, now| files.append(stream.node, bytes, now)),
+            Some(offset) => self.files().with(|files, now| files.write(stream.node, offset, bytes, now)),
+            None => self.files().with(|files, now| files.append(stream.node, bytes, now)),
         };
         self.close_on_error(rep, written)?;
         let written = bytes.len() as u64;
@@ -82,7 +84,7 @@ impl WorkerState {
     pub(in crate::imports) fn remove_stream(&mut self, rep: u32) -> Result<()> {
         match self.objects.remove(rep)? {
             Object::Input(Input::File(stream)) | Object::Output(Output::File(stream)) => {
-                self.with_files(|files, _| files.release(stream.node))?;
+                self.files().with(|files, _| files.release(stream.node))?;
                 Ok(())
             }
             _ => Ok(()),

@@ -3,9 +3,9 @@
 use super::failure;
 use super::objects::{BodyOwner, BodyState, Content, ResponseFuture};
 use super::outgoing::FieldsHandle;
+use crate::imports::views::{HttpView, IoView};
 use crate::objects::{Object, Output};
 use crate::ports::HttpFailure;
-use crate::state::WorkerState;
 use bytes::Bytes;
 use golem_model::limits::HTTP_BODY_BYTES_MAX;
 use wasmtime::component::Resource;
@@ -15,7 +15,7 @@ use wasmtime_wasi_http::p2::bindings::http::types::{self, ErrorCode, OutgoingBod
 use wasmtime_wasi_http::p2::{HttpError, HttpResult};
 use wasmtime_wasi_io::streams::{StreamError, StreamResult};
 
-impl WorkerState {
+impl IoView<'_> {
     /// Appends bytes that the guest wrote to the stream of the body at `body`.
     pub(crate) fn http_body_write(&mut self, body: u32, bytes: &[u8]) -> StreamResult<()> {
         let room = self.objects.update_body(body, |body| {
@@ -33,7 +33,9 @@ impl WorkerState {
             )))
         }
     }
+}
 
+impl HttpView<'_> {
     /// Detaches a body from its request or response, which was dropped.
     pub(super) fn detach_body(&mut self, written: &BodyState, response: bool) -> Result<()> {
         match written {
@@ -82,7 +84,7 @@ impl WorkerState {
     }
 }
 
-impl types::HostOutgoingBody for WorkerState {
+impl types::HostOutgoingBody for HttpView<'_> {
     fn write(&mut self, body: Resource<OutgoingBody>) -> Result<Result<Resource<DynOutputStream>, ()>> {
         let rep = body.rep();
         if self.objects.update_body(rep, |body| std::mem::replace(&mut body.stream_taken, true))? {

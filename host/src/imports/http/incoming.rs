@@ -11,8 +11,8 @@ use super::{send, wire};
 use crate::durable::{
     BodyEnd, BodyRead, CallFailure, CallResponse, DurableCall, Effect, ImmediateCall, Live, ResponsePart,
 };
+use crate::imports::views::{HttpView, IoView};
 use crate::objects::{Input, Object, Pollable};
-use crate::state::WorkerState;
 use bytes::Bytes;
 use golem_model::OplogIndex;
 use golem_model::oplog::wire::{DecodeError, put_varint};
@@ -117,13 +117,13 @@ impl ImmediateCall for GetTrailers {
     }
 }
 
-impl WorkerState {
+impl IoView<'_> {
     /// Reads the available bytes from the stream of the body at `body`.
     pub(crate) fn http_body_read(&mut self, body: u32, length: u64) -> StreamResult<Vec<u8>> {
         let limit = read_limit(length);
         match self.http_body_call(body)? {
             Some(call) if limit > 0 => {
-                let read = self.call_immediate(&ReadBody { call, limit, waits: false });
+                let read = self.door.call_immediate(self.objects, &ReadBody { call, limit, waits: false });
                 self.apply_body_read(body, read.map_err(StreamError::Trap)?)
             }
             _ => self.take_buffered(body, limit),
@@ -135,7 +135,7 @@ impl WorkerState {
         let limit = read_limit(length);
         match self.http_body_call(body)? {
             Some(call) if limit > 0 => {
-                let read = self.call_durable(ReadBody { call, limit, waits: true }).await;
+                let read = self.door.call_durable(self.objects, ReadBody { call, limit, waits: true }).await;
                 self.apply_body_read(body, read.map_err(StreamError::Trap)?)
             }
             _ => self.take_buffered(body, limit),
@@ -187,11 +187,13 @@ impl WorkerState {
             Err(Some(failure)) => Err(StreamError::LastOperationFailed(failure.into())),
         }
     }
+}
 
+impl HttpView<'_> {
     /// Cancels the request in flight of a body that the guest has dropped.
     fn release_source(&mut self, source: Option<&BodySource>) {
         if let Some(BodySource::Call(call)) = source {
-            self.forget_request(*call);
+            self.door.forget_request(*call);
         }
     }
 }
@@ -200,7 +202,7 @@ fn read_limit(length: u64) -> usize {
     usize::try_from(length.min(READ_BYTES_MAX)).unwrap_or(0)
 }
 
-impl types::HostIncomingResponse for WorkerState {
+impl types::HostIncomingResponse for HttpView<'_> {
     fn status(&mut self, response: Resource<IncomingResponse>) -> Result<u16> {
         Ok(self.objects.received_response(response.rep())?.status)
     }
@@ -227,7 +229,7 @@ impl types::HostIncomingResponse for WorkerState {
     }
 }
 
-impl types::HostIncomingBody for WorkerState {
+impl types::HostIncomingBody for HttpView<'_> {
     fn stream(&mut self, body: Resource<IncomingBody>) -> Result<Result<Resource<DynInputStream>, ()>> {
         let rep = body.rep();
         if self.objects.update_received_body(rep, |body| std::mem::replace(&mut body.stream_taken, true))? {
@@ -252,7 +254,7 @@ impl types::HostIncomingBody for WorkerState {
     }
 }
 
-impl types::HostFutureTrailers for WorkerState {
+impl types::HostFutureTrailers for HttpView<'_> {
     fn subscribe(&mut self, trailers: Resource<FutureTrailers>) -> Result<Resource<DynPollable>> {
         let pollable = match self.objects.trailers(trailers.rep())? {
             Trailers::Known(_) | Trailers::Taken => Pollable::Ready,
@@ -270,7 +272,7 @@ impl types::HostFutureTrailers for WorkerState {
             Trailers::Known(end) => end.clone(),
             Trailers::Pending(call) => {
                 let call = *call;
-                match self.call_immediate(&GetTrailers { call })? {
+                match self.door.call_immediate(self.objects, &GetTrailers { call })? {
                     None => return Ok(None),
                     Some(end) => to_trailers_result(end)?,
                 }
@@ -286,7 +288,7 @@ impl types::HostFutureTrailers for WorkerState {
 
     fn drop(&mut self, trailers: Resource<FutureTrailers>) -> Result<()> {
         if let Trailers::Pending(call) = self.objects.remove_trailers(trailers.rep())? {
-            self.forget_request(call);
+            self.door.forget_request(call);
         }
         Ok(())
     }

@@ -2,8 +2,8 @@
 
 use super::fields::Fields;
 use super::objects::{Body, BodyOwner, BodyState, HttpObject, Options, Request, Response};
+use crate::imports::views::HttpView;
 use crate::objects::Object;
-use crate::state::WorkerState;
 use ::http::uri::{Authority, PathAndQuery};
 use wasmtime::Result;
 use wasmtime::component::Resource;
@@ -17,7 +17,7 @@ pub(super) type FieldsHandle = Resource<types::Fields>;
 /// Bytes of a method or a scheme. The known ones have fewer than ten; a longer text is refused.
 const TOKEN_BYTES_MAX: usize = 64;
 
-impl WorkerState {
+impl HttpView<'_> {
     pub(super) fn new_http<T: 'static>(&mut self, object: HttpObject) -> Result<Resource<T>> {
         self.objects.insert(Object::Http(object))
     }
@@ -27,7 +27,7 @@ impl WorkerState {
     }
 }
 
-impl types::HostFields for WorkerState {
+impl types::HostFields for HttpView<'_> {
     fn new(&mut self) -> Result<FieldsHandle> {
         self.new_fields(Fields::default())
     }
@@ -77,7 +77,7 @@ impl types::HostFields for WorkerState {
     }
 }
 
-impl types::HostOutgoingRequest for WorkerState {
+impl types::HostOutgoingRequest for HttpView<'_> {
     fn new(&mut self, headers: FieldsHandle) -> Result<Resource<OutgoingRequest>> {
         let headers = self.objects.remove_fields(headers.rep())?.immutable();
         self.new_http(HttpObject::Request(Request {
@@ -168,7 +168,7 @@ impl types::HostOutgoingRequest for WorkerState {
     }
 }
 
-impl types::HostOutgoingResponse for WorkerState {
+impl types::HostOutgoingResponse for HttpView<'_> {
     fn new(&mut self, headers: FieldsHandle) -> Result<Resource<OutgoingResponse>> {
         let headers = self.objects.remove_fields(headers.rep())?.immutable();
         self.new_http(HttpObject::Response(Response { status: 200, headers, body: BodyState::Untouched }))
@@ -212,7 +212,7 @@ impl types::HostOutgoingResponse for WorkerState {
     }
 }
 
-impl types::HostRequestOptions for WorkerState {
+impl types::HostRequestOptions for HttpView<'_> {
     fn new(&mut self) -> Result<Resource<RequestOptions>> {
         self.new_http(HttpObject::Options(Options::default()))
     }

@@ -12,9 +12,9 @@ use super::objects::{
 };
 use super::{body, fields, wire};
 use crate::durable::{BodyEnd, Effect, ImmediateCall, Live, ResponseState};
+use crate::imports::views::{HttpView, IoView};
 use crate::objects::{Object, Pollable};
 use crate::ports::{HttpFailure, HttpRequest, HttpTimeouts};
-use crate::state::WorkerState;
 use ::http::uri::{PathAndQuery, Scheme, Uri};
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use golem_model::OplogIndex;
@@ -164,7 +164,7 @@ pub(super) fn limit_trailers(end: BodyEnd) -> BodyEnd {
     }
 }
 
-impl WorkerState {
+impl IoView<'_> {
     /// Stores a response that a poll has recorded in the future at `rep`.
     pub(crate) fn store_response(&mut self, rep: u32, call: u64, response: ResponseState) -> Result<()> {
         self.objects.update_response_future(rep, |future| {
@@ -173,7 +173,9 @@ impl WorkerState {
             }
         })
     }
+}
 
+impl HttpView<'_> {
     /// Announces and sends a complete request.
     pub(super) fn send(
         &mut self,
@@ -199,7 +201,7 @@ impl WorkerState {
         });
         // By default, a request may be sent twice: the receiver recognises it by the key.
         let repeats = self.policy.idempotent() || request_head.method.is_idempotent();
-        let sent = self.call_immediate(&SendRequest { call, request: request.clone() })?;
+        let sent = self.door.call_immediate(self.objects, &SendRequest { call, request: request.clone() })?;
         Ok(sent.map(|()| UnansweredRequest { call, request, repeats }))
     }
 
@@ -248,7 +250,7 @@ impl WorkerState {
     }
 }
 
-impl outgoing_handler::Host for WorkerState {
+impl outgoing_handler::Host for HttpView<'_> {
     fn handle(
         &mut self,
         request: Resource<OutgoingRequest>,
@@ -263,7 +265,7 @@ impl outgoing_handler::Host for WorkerState {
     }
 }
 
-impl types::HostFutureIncomingResponse for WorkerState {
+impl types::HostFutureIncomingResponse for HttpView<'_> {
     fn subscribe(&mut self, future: Resource<FutureIncomingResponse>) -> Result<Resource<DynPollable>> {
         let rep = future.rep();
         self.objects.insert_child(Object::Pollable(Pollable::HttpResponse(rep)), rep)
@@ -279,7 +281,7 @@ impl types::HostFutureIncomingResponse for WorkerState {
             ResponseFuture::Taken => return Ok(Some(Err(()))),
             ResponseFuture::Sent(unanswered) => {
                 let call = unanswered.call;
-                (call, self.call_immediate(&GetResponse { call })?)
+                (call, self.door.call_immediate(self.objects, &GetResponse { call })?)
             }
             ResponseFuture::Received(call, response) => (*call, (**response).clone()),
             ResponseFuture::Failed(failure) => (0, ResponseState::Failed(failure.clone())),
@@ -304,7 +306,7 @@ impl types::HostFutureIncomingResponse for WorkerState {
     fn drop(&mut self, future: Resource<FutureIncomingResponse>) -> Result<()> {
         match self.objects.remove_response_future(future.rep())? {
             ResponseFuture::Sent(UnansweredRequest { call, .. }) | ResponseFuture::Received(call, _) => {
-                self.forget_request(call);
+                self.door.forget_request(call);
             }
             ResponseFuture::Unsent(request_head) => {
                 if let Some(body) = request_head.body {

@@ -7,8 +7,8 @@
 use super::fields::Fields;
 use super::objects::{BodyOwner, BodySource, BodyState, Content, HttpObject, ReceivedBody, ReceivedRequest};
 use super::outgoing::{FieldsHandle, method_to_wit};
+use crate::imports::views::HttpView;
 use crate::incoming::{HttpReply, IncomingRequest};
-use crate::state::WorkerState;
 use ::http::{HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
 use golem_model::Value;
@@ -38,7 +38,7 @@ pub(super) enum Reply {
 /// The two parameters of the guest's handler.
 pub(crate) type HandlerArgs = (Resource<types::IncomingRequest>, Resource<ResponseOutparam>);
 
-impl WorkerState {
+impl HttpView<'_> {
     /// Creates the objects for the guest's handler: the received request, and the out-parameter for the reply.
     pub(crate) fn new_handler_args(&mut self, request: IncomingRequest) -> Result<HandlerArgs> {
         self.http.reply = None;
@@ -96,7 +96,7 @@ impl WorkerState {
     }
 }
 
-impl types::HostIncomingRequest for WorkerState {
+impl types::HostIncomingRequest for HttpView<'_> {
     fn method(&mut self, request: Resource<types::IncomingRequest>) -> Result<Method> {
         Ok(method_to_wit(&self.objects.received_request(request.rep())?.method))
     }
@@ -135,7 +135,7 @@ impl types::HostIncomingRequest for WorkerState {
     }
 }
 
-impl types::HostResponseOutparam for WorkerState {
+impl types::HostResponseOutparam for HttpView<'_> {
     /// Not supported, because an invocation has one result.
     fn send_informational(
         &mut self,

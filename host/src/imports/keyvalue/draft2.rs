@@ -5,23 +5,23 @@ use super::KeyValueObject;
 use super::durable_calls::PageStart;
 use super::objects::Cas as CasObject;
 use crate::bindings::wasi::keyvalue0_2_0_draft2::{atomics, batch, store};
+use crate::imports::views::{KeyValueView, Views};
 use crate::objects::Object;
-use crate::state::WorkerState;
 use atomics::{Cas, CasError};
 use store::{Bucket, Error, KeyResponse};
 use wasmtime::Result;
-use wasmtime::component::{HasSelf, Linker, Resource};
+use wasmtime::component::{Linker, Resource};
 
 type StoreResult<T> = Result<std::result::Result<T, Error>>;
 
 /// Defines the interfaces.
-pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
-    store::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
-    atomics::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
-    batch::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)
+pub(super) fn add_to_linker<T: Views>(linker: &mut Linker<T>) -> Result<()> {
+    store::add_to_linker::<_, KeyValueView<'_>>(linker, T::keyvalue)?;
+    atomics::add_to_linker::<_, KeyValueView<'_>>(linker, T::keyvalue)?;
+    batch::add_to_linker::<_, KeyValueView<'_>>(linker, T::keyvalue)
 }
 
-impl store::HostBucket for WorkerState {
+impl store::HostBucket for KeyValueView<'_> {
     async fn get(&mut self, bucket: Resource<Bucket>, key: String) -> StoreResult<Option<Vec<u8>>> {
         let bucket = self.objects.bucket(bucket.rep())?;
         let answer = self.value_get(bucket, key).await?;
@@ -60,13 +60,13 @@ impl store::HostBucket for WorkerState {
     }
 }
 
-impl store::Host for WorkerState {
+impl store::Host for KeyValueView<'_> {
     async fn open(&mut self, identifier: String) -> StoreResult<Resource<Bucket>> {
         Ok(Ok(self.objects.insert(Object::KeyValue(KeyValueObject::Bucket(identifier)))?))
     }
 }
 
-impl atomics::HostCas for WorkerState {
+impl atomics::HostCas for KeyValueView<'_> {
     async fn new(&mut self, bucket: Resource<Bucket>, key: String) -> StoreResult<Resource<Cas>> {
         let bucket = self.objects.bucket(bucket.rep())?;
         match self.value_watch(bucket.clone(), key.clone(), false).await? {
@@ -94,7 +94,7 @@ impl atomics::HostCas for WorkerState {
     }
 }
 
-impl atomics::Host for WorkerState {
+impl atomics::Host for KeyValueView<'_> {
     async fn increment(&mut self, bucket: Resource<Bucket>, key: String, delta: i64) -> StoreResult<i64> {
         let bucket = self.objects.bucket(bucket.rep())?;
         Ok(self.value_increment_signed(bucket, key, delta).await?.map_err(Error::Other))
@@ -117,13 +117,13 @@ impl atomics::Host for WorkerState {
     }
 }
 
-impl WorkerState {
+impl KeyValueView<'_> {
     fn cas_handle(&mut self, cas: CasObject) -> Result<Resource<Cas>> {
         self.objects.insert(Object::KeyValue(KeyValueObject::Cas(cas)))
     }
 }
 
-impl batch::Host for WorkerState {
+impl batch::Host for KeyValueView<'_> {
     async fn get_many(
         &mut self,
         bucket: Resource<Bucket>,

@@ -2,26 +2,26 @@
 
 use super::KeyValueObject;
 use crate::bindings::wasi::keyvalue0_1_0::{atomic, eventual, eventual_batch, types, wasi_keyvalue_error};
+use crate::imports::views::{KeyValueView, Views};
 use crate::objects::{Input, Object, Output};
-use crate::state::WorkerState;
 use types::{Bucket, IncomingValue, OutgoingValue};
 use wasi_keyvalue_error::Error;
 use wasmtime::Result;
-use wasmtime::component::{HasSelf, Linker, Resource};
+use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream};
 
 type StoreResult<T> = Result<std::result::Result<T, Resource<Error>>>;
 
 /// Defines the interfaces.
-pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
-    wasi_keyvalue_error::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
-    types::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
-    eventual::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
-    eventual_batch::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
-    atomic::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)
+pub(super) fn add_to_linker<T: Views>(linker: &mut Linker<T>) -> Result<()> {
+    wasi_keyvalue_error::add_to_linker::<_, KeyValueView<'_>>(linker, T::keyvalue)?;
+    types::add_to_linker::<_, KeyValueView<'_>>(linker, T::keyvalue)?;
+    eventual::add_to_linker::<_, KeyValueView<'_>>(linker, T::keyvalue)?;
+    eventual_batch::add_to_linker::<_, KeyValueView<'_>>(linker, T::keyvalue)?;
+    atomic::add_to_linker::<_, KeyValueView<'_>>(linker, T::keyvalue)
 }
 
-impl WorkerState {
+impl KeyValueView<'_> {
     /// Converts the text of an error to a resource.
     fn error_as_resource<T>(&mut self, answer: std::result::Result<T, String>) -> StoreResult<T> {
         match answer {
@@ -31,9 +31,9 @@ impl WorkerState {
     }
 }
 
-impl wasi_keyvalue_error::Host for WorkerState {}
+impl wasi_keyvalue_error::Host for KeyValueView<'_> {}
 
-impl wasi_keyvalue_error::HostError for WorkerState {
+impl wasi_keyvalue_error::HostError for KeyValueView<'_> {
     async fn trace(&mut self, error: Resource<Error>) -> Result<String> {
         self.objects.error_text(error.rep())
     }
@@ -43,9 +43,9 @@ impl wasi_keyvalue_error::HostError for WorkerState {
     }
 }
 
-impl types::Host for WorkerState {}
+impl types::Host for KeyValueView<'_> {}
 
-impl types::HostBucket for WorkerState {
+impl types::HostBucket for KeyValueView<'_> {
     async fn open_bucket(&mut self, name: String) -> StoreResult<Resource<Bucket>> {
         Ok(Ok(self.objects.insert(Object::KeyValue(KeyValueObject::Bucket(name)))?))
     }
@@ -55,7 +55,7 @@ impl types::HostBucket for WorkerState {
     }
 }
 
-impl types::HostOutgoingValue for WorkerState {
+impl types::HostOutgoingValue for KeyValueView<'_> {
     async fn new_outgoing_value(&mut self) -> Result<Resource<OutgoingValue>> {
         self.objects.insert(Object::KeyValue(KeyValueObject::Outgoing(Vec::new())))
     }
@@ -81,7 +81,7 @@ impl types::HostOutgoingValue for WorkerState {
     }
 }
 
-impl types::HostIncomingValue for WorkerState {
+impl types::HostIncomingValue for KeyValueView<'_> {
     async fn incoming_value_consume_sync(&mut self, value: Resource<IncomingValue>) -> StoreResult<Vec<u8>> {
         Ok(Ok(self.objects.incoming_value(value.rep())?.to_vec()))
     }
@@ -103,7 +103,7 @@ impl types::HostIncomingValue for WorkerState {
     }
 }
 
-impl eventual::Host for WorkerState {
+impl eventual::Host for KeyValueView<'_> {
     async fn get(
         &mut self,
         bucket: Resource<Bucket>,
@@ -144,7 +144,7 @@ impl eventual::Host for WorkerState {
     }
 }
 
-impl eventual_batch::Host for WorkerState {
+impl eventual_batch::Host for KeyValueView<'_> {
     async fn get_many(
         &mut self,
         bucket: Resource<Bucket>,
@@ -191,7 +191,7 @@ impl eventual_batch::Host for WorkerState {
     }
 }
 
-impl atomic::Host for WorkerState {
+impl atomic::Host for KeyValueView<'_> {
     async fn increment(&mut self, bucket: Resource<Bucket>, key: String, delta: u64) -> StoreResult<u64> {
         let bucket = self.objects.bucket(bucket.rep())?;
         let answer = self.value_increment(bucket, key, delta).await?;

@@ -4,11 +4,11 @@
 use super::{HostResult, KeyValueObject};
 use crate::bindings::wasi::keyvalue::{atomic, batch, readwrite, types, wasi_cloud_error};
 use crate::durable::CallFailure;
+use crate::imports::views::{KeyValueView, Views};
 use crate::objects::Object;
-use crate::state::WorkerState;
 use std::sync::Arc;
 use wasmtime::Result;
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::Linker;
 
 /// The text that `trace` returns for a key that does not exist. Programs compare it.
 const KEY_NOT_FOUND: &str = "Key not found";
@@ -16,15 +16,15 @@ const KEY_NOT_FOUND: &str = "Key not found";
 type StoreResult<T> = Result<std::result::Result<T, u32>>;
 
 /// Defines the interfaces.
-pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
-    wasi_cloud_error::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
-    types::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
-    readwrite::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
-    atomic::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
-    batch::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)
+pub(super) fn add_to_linker<T: Views>(linker: &mut Linker<T>) -> Result<()> {
+    wasi_cloud_error::add_to_linker::<_, KeyValueView<'_>>(linker, T::keyvalue)?;
+    types::add_to_linker::<_, KeyValueView<'_>>(linker, T::keyvalue)?;
+    readwrite::add_to_linker::<_, KeyValueView<'_>>(linker, T::keyvalue)?;
+    atomic::add_to_linker::<_, KeyValueView<'_>>(linker, T::keyvalue)?;
+    batch::add_to_linker::<_, KeyValueView<'_>>(linker, T::keyvalue)
 }
 
-impl WorkerState {
+impl KeyValueView<'_> {
     fn new_handle(&mut self, object: KeyValueObject) -> Result<u32> {
         Ok(self.objects.insert::<()>(Object::KeyValue(object))?.rep())
     }
@@ -49,7 +49,7 @@ impl WorkerState {
     }
 }
 
-impl wasi_cloud_error::Host for WorkerState {
+impl wasi_cloud_error::Host for KeyValueView<'_> {
     async fn drop_error(&mut self, error: u32) -> Result<()> {
         self.objects.error_text(error)?;
         self.objects.remove(error).map(drop)
@@ -60,7 +60,7 @@ impl wasi_cloud_error::Host for WorkerState {
     }
 }
 
-impl types::Host for WorkerState {
+impl types::Host for KeyValueView<'_> {
     async fn drop_bucket(&mut self, bucket: u32) -> Result<()> {
         self.objects.bucket(bucket)?;
         self.objects.remove(bucket).map(drop)
@@ -97,7 +97,7 @@ impl types::Host for WorkerState {
     }
 }
 
-impl readwrite::Host for WorkerState {
+impl readwrite::Host for KeyValueView<'_> {
     async fn get(&mut self, bucket: u32, key: String) -> StoreResult<u32> {
         let bucket = self.objects.bucket(bucket)?;
         match self.value_get(bucket, key).await? {
@@ -126,7 +126,7 @@ impl readwrite::Host for WorkerState {
     }
 }
 
-impl atomic::Host for WorkerState {
+impl atomic::Host for KeyValueView<'_> {
     async fn increment(&mut self, bucket: u32, key: String, delta: u64) -> StoreResult<u64> {
         let bucket = self.objects.bucket(bucket)?;
         let answer = self.value_increment(bucket, key, delta).await?;
@@ -140,7 +140,7 @@ impl atomic::Host for WorkerState {
     }
 }
 
-impl batch::Host for WorkerState {
+impl batch::Host for KeyValueView<'_> {
     async fn get_many(&mut self, bucket: u32, keys: Vec<String>) -> StoreResult<Vec<u32>> {
         let bucket = self.objects.bucket(bucket)?;
         let values = match self.value_get_many(bucket, keys).await? {
@@ -161,7 +161,7 @@ impl batch::Host for WorkerState {
     async fn get_keys(&mut self, bucket: u32) -> Result<Vec<String>> {
         let name = self.objects.bucket(bucket)?;
         let answer: HostResult<_> = self.value_keys_all(name).await;
-        answer?.map_err(|text| self.raise(CallFailure::Trap(text)))
+        answer?.map_err(|text| self.door.raise(CallFailure::Trap(text)))
     }
 
     async fn set_many(&mut self, bucket: u32, pairs: Vec<(String, u32)>) -> StoreResult<()> {
