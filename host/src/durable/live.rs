@@ -286,14 +286,20 @@ impl<'a> Live<'a> {
         promises: Vec<PromiseId>,
     ) -> Result<(), CallFailure> {
         let now = self.monotonic_now();
-        let remaining = deadline_nanos.map(|deadline| Duration::from_nanos(deadline.saturating_sub(now)));
-        let near = remaining.is_some_and(|remaining| remaining <= self.tail.suspend_after);
-        // Leaving memory would drop a request that is in flight, and it would be sent again.
-        if near || self.tail.exchanges.has_requests() {
-            self.wait_in_memory(deadline_nanos, &promises).await
-        } else {
+        if self.can_leave_memory(now, deadline_nanos) {
+            let remaining = deadline_nanos.map(|deadline| Duration::from_nanos(deadline.saturating_sub(now)));
             Err(self.park(now, remaining, promises))
+        } else {
+            self.wait_in_memory(deadline_nanos, &promises).await
         }
+    }
+
+    /// Whether a wait until `deadline_nanos` parks the worker.
+    fn can_leave_memory(&self, now: u64, deadline_nanos: Option<u64>) -> bool {
+        let is_near =
+            |deadline: u64| Duration::from_nanos(deadline.saturating_sub(now)) <= self.tail.suspend_after;
+        // Leaving memory would drop a request that is in flight, and it would be sent again.
+        !deadline_nanos.is_some_and(is_near) && !self.tail.exchanges.has_requests()
     }
 
     /// Like [`Live::wait`], for a wait for promises that includes no call. If a promise was settled shortly before, others
@@ -312,9 +318,12 @@ impl<'a> Live<'a> {
             return self.wait(deadline_nanos, promises).await;
         };
         self.flush()?;
-        let left = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
-        let until = self.monotonic_now().saturating_add(left);
-        let until = deadline_nanos.map_or(until, |deadline| deadline.min(until));
+        let now = self.monotonic_now();
+        let can_leave = self.can_leave_memory(now, deadline_nanos);
+        // A worker that can leave checks again when its deadline becomes so near that it cannot any more.
+        let stays = if can_leave { nanos(self.tail.suspend_after) } else { 0 };
+        let until = now.saturating_add(nanos(left));
+        let until = deadline_nanos.map_or(until, |deadline| deadline.saturating_sub(stays).min(until));
         let ports = self.tail.ports.clone();
         let is_wanted = tokio::select! {
             biased;
@@ -322,7 +331,8 @@ impl<'a> Live<'a> {
                 waited?;
                 false
             }
-            () = ports.promises.place_wanted() => true,
+            // The notification is for one worker. One that cannot leave would take it from another one that can.
+            () = ports.promises.place_wanted(), if can_leave => true,
         };
         if is_wanted {
             self.tail.promise_settled_at = None;
@@ -338,8 +348,7 @@ impl<'a> Live<'a> {
         promises: Vec<PromiseId>,
         soon: Duration,
     ) -> Result<(), CallFailure> {
-        let soon = u64::try_from(soon.as_nanos()).unwrap_or(u64::MAX);
-        let until = self.monotonic_now().saturating_add(soon);
+        let until = self.monotonic_now().saturating_add(nanos(soon));
         let until = deadline_nanos.map_or(until, |deadline| deadline.min(until));
         // Other workers must see everything done so far, and their own changes must come after it in commit order.
         self.flush()?;
@@ -517,4 +526,9 @@ impl<'a> Live<'a> {
             self.tail.buffer.push(Entry::Activated { at, engine }, now);
         }
     }
+}
+
+/// The duration in nanoseconds, at most `u64::MAX`.
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

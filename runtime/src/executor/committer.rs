@@ -169,7 +169,11 @@ pub(super) async fn recover_store(core: &Arc<Core>, failure: &Failure) -> bool {
         if core.lock().stopping {
             return false;
         }
-        core.clock.sleep_until(core.clock.elapsed() + RECOVER_EVERY).await;
+        tokio::select! {
+            biased;
+            () = core.stop.cancelled() => return false,
+            () = core.clock.sleep_until(core.clock.elapsed() + RECOVER_EVERY) => {}
+        }
         let mut reopened = None;
         core.block_in_place(|| reopened = Some(reopen(core.store.as_ref()))).await;
         match reopened.expect("the job has run") {

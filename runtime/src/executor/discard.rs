@@ -71,9 +71,10 @@ struct DiscardPlan {
 }
 
 impl DiscardPlan {
-    /// Plans the discard. `None` if the worker is usable.
+    /// Plans the discard. `None` if the worker is usable. `is_delayed` says that the worker waits for the next attempt.
     fn for_worker(
         projection: &WorkerProjection,
+        is_delayed: bool,
         last_failure: Option<String>,
     ) -> Result<Option<Self>, ExecutorError> {
         let interrupted = projection.interrupted;
@@ -83,14 +84,13 @@ impl DiscardPlan {
         if projection.current.is_none() {
             return Ok(None);
         }
-        let ends = &projection.process_ends;
-        if !interrupted && projection.retry_at.is_none() && ends.resume_at().is_none() {
+        if !interrupted && !is_delayed {
             return Err(ExecutorError::NotStopped {
                 worker: projection.id.clone(),
                 status: projection.status(),
             });
         }
-        let details = match ends.count() {
+        let details = match projection.process_ends.count() {
             0 => last_failure.unwrap_or_else(|| "it was stopped".to_owned()),
             times => FailureCause::process_ended_text(times),
         };
@@ -113,24 +113,31 @@ impl Core {
             let status = WorkerStatus::Running;
             return Err(ExecutorError::NotStopped { worker: projection.id.clone(), status });
         }
-        // An interrupt may come before an accepted invocation has begun.
-        let stopped = projection.interrupted && projection.current.is_none() && projection.terminal.is_none();
+        let is_delayed = projection.retry_at.is_some()
+            || projection.process_ends.resume_at().is_some()
+            || state.retries_after_server_error(worker, projection);
         // The row of the invocation that an instance had may follow those of the queue.
         let slot = state.slots.get(&worker);
         let taken = slot.and_then(|slot| slot.current.as_ref()).and_then(|current| current.accepted_row);
         let first = projection.queue.iter().find(|(row, _)| Some(Seq(*row)) == taken);
-        let waiting = first.or_else(|| projection.queue.front()).filter(|_| stopped);
+        // An interrupt or a delay may come before an accepted invocation has begun. The delay before an update is not one
+        // of the invocations behind it.
+        let is_updating = first.is_none() && projection.snapshot_state.update.is_some();
+        let stopped = projection.interrupted || (is_delayed && !is_updating);
+        let has_begun = projection.current.is_some() || projection.terminal.is_some();
+        let waiting = first.or_else(|| projection.queue.front()).filter(|_| stopped && !has_begun);
         if let Some((row, key)) = waiting.cloned() {
-            return self.cancel_interrupted(state, worker, Seq(row), key.0);
+            return self.cancel_stopped(state, worker, Seq(row), key.0);
         }
-        if let Some(plan) = DiscardPlan::for_worker(projection, last_failure)? {
+        if let Some(plan) = DiscardPlan::for_worker(projection, is_delayed, last_failure)? {
             self.discard_invocation(state, worker, plan);
         }
         Ok(())
     }
 
-    /// Cancels the invocation in `row`, which an interrupted worker has not begun, and resumes the worker.
-    fn cancel_interrupted(
+    /// Cancels the invocation in `row`, which the worker has not begun because it is interrupted or waits for the next
+    /// attempt, and lets the worker continue.
+    fn cancel_stopped(
         self: &Arc<Self>,
         state: &mut State,
         worker: WorkerNum,
@@ -149,8 +156,14 @@ impl Core {
         };
         let taken = taken.unwrap_or_else(|| PendingInvocation::from_log(key, Some(row)));
         self.cancel_pending(state, worker, taken, &error)?;
-        let event = InboxEvent::Resumed { at: self.clock.now() };
-        self.step(state, LedgerEvent::Inbox { worker, event }).map_err(|error| internal(&error))?;
+        let projection = state.ledger.projection(worker);
+        let is_stopped = |projection: &WorkerProjection| {
+            projection.interrupted || projection.process_ends.resume_at().is_some()
+        };
+        if projection.is_some_and(is_stopped) {
+            let event = InboxEvent::Resumed { at: self.clock.now() };
+            self.step(state, LedgerEvent::Inbox { worker, event }).map_err(|error| internal(&error))?;
+        }
         self.spawn_if_idle(state, worker);
         Ok(())
     }

@@ -63,7 +63,7 @@ impl Executor {
             Core::check_available(&state)?;
             let Some(projection) = state.ledger.projection(worker) else { continue };
             let interrupted = projection.interrupted;
-            let unfinished = projection.current.is_some() || !projection.queue.is_empty();
+            let unfinished = projection.has_unfinished_work();
             if projection.terminal.is_none() && (interrupted || unfinished) {
                 // After an end of the process, the next attempt may be delayed.
                 if interrupted || projection.process_ends.resume_at().is_some() {

@@ -163,8 +163,9 @@ pub(crate) fn worker_view(state: &State, worker: WorkerNum, projection: &WorkerP
         WorkerStatus::Idle if driven || waiting => WorkerStatus::Running,
         // The worker was woken and is about to run.
         WorkerStatus::Suspended if driven => WorkerStatus::Running,
-        // Its work met errors of the server and is tried again.
-        WorkerStatus::Running if !driven && state.server_errors.contains_key(&worker) => {
+        WorkerStatus::Running | WorkerStatus::Idle
+            if state.retries_after_server_error(worker, projection) =>
+        {
             WorkerStatus::Retrying
         }
         status => status,

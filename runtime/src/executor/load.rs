@@ -54,11 +54,7 @@ pub(super) async fn load(
         let Some(projection) = projection else { return Err(discarded()) };
         (projection.id.clone(), projection.template_version)
     };
-    let component = tokio::select! {
-        biased;
-        component = load_component(core, &id, version) => component?,
-        () = interrupt_handle.interrupted() => return Err(LoadError::Stopped(StopReason::Interrupted)),
-    };
+    let component = load_component(core, &id, version, &interrupt_handle).await?;
     let (projection, activation, continued) = {
         let mut state = core.lock();
         if state.generation != generation {
@@ -104,23 +100,30 @@ pub(super) async fn acquire_permit_unless_interrupted(
     worker: WorkerNum,
     generation: u64,
 ) -> Result<(ResidentPermit, InterruptHandle), LoadError> {
-    let interrupt_handle = {
-        let mut state = core.lock();
-        if state.generation != generation {
-            return Err(discarded());
-        }
-        let interrupted = state.ledger.projection(worker).map(|projection| projection.interrupted);
-        let Some(slot) = state.slots.get_mut(&worker) else { return Err(discarded()) };
-        match interrupted {
-            None => return Err(discarded()),
-            Some(true) => return Err(LoadError::Stopped(StopReason::Interrupted)),
-            Some(false) => slot.interrupt_handle.get_or_insert_default().clone(),
-        }
-    };
+    let interrupt_handle = interrupt_handle_of_task(core, worker, generation)?;
     tokio::select! {
         biased;
         permit = core.acquire_resident_permit() => Ok((permit.ok_or_else(discarded)?, interrupt_handle)),
         () = interrupt_handle.interrupted() => Err(LoadError::Stopped(StopReason::Interrupted)),
+    }
+}
+
+/// Returns the handle that interrupts the work of the worker's task. An error if the worker is interrupted already.
+pub(super) fn interrupt_handle_of_task(
+    core: &Arc<Core>,
+    worker: WorkerNum,
+    generation: u64,
+) -> Result<InterruptHandle, LoadError> {
+    let mut state = core.lock();
+    if state.generation != generation {
+        return Err(discarded());
+    }
+    let interrupted = state.ledger.projection(worker).map(|projection| projection.interrupted);
+    let Some(slot) = state.slots.get_mut(&worker) else { return Err(discarded()) };
+    match interrupted {
+        None => Err(discarded()),
+        Some(true) => Err(LoadError::Stopped(StopReason::Interrupted)),
+        Some(false) => Ok(slot.interrupt_handle.get_or_insert_default().clone()),
     }
 }
 
@@ -149,13 +152,18 @@ fn check_same_end(projection: &WorkerProjection, replayed: &ReplayEnd) -> Result
     })
 }
 
-/// Loads the component of a version of the worker's template.
+/// Loads the component of a version of the worker's template, which may have to be compiled. An interrupt ends the wait.
 pub(super) async fn load_component(
     core: &Arc<Core>,
     id: &WorkerId,
     version: u32,
+    interrupt_handle: &InterruptHandle,
 ) -> Result<Component, LoadError> {
-    core.component(id.template, version).await.map_err(LoadError::Server)
+    tokio::select! {
+        biased;
+        component = core.component(id.template, version) => component.map_err(LoadError::Server),
+        () = interrupt_handle.interrupted() => Err(LoadError::Stopped(StopReason::Interrupted)),
+    }
 }
 
 /// The worker's identity and environment when it runs `version`.

@@ -13,7 +13,7 @@ use super::core::{Core, PendingInvocation, State, WorkerSlot};
 use super::ledger::{EncodedEvent, LedgerEvent, StepError, StepOutcome};
 use crate::storage::ports::WorkerNum;
 use golem_model::Invocation;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,10 +44,13 @@ impl AcceptanceQueue {
         was_empty
     }
 
-    /// Takes the next worker whose time has come.
-    pub(crate) fn take_due(&mut self, now: Duration) -> Option<WorkerNum> {
-        self.by_time.front().filter(|(due, _)| *due <= now)?;
-        self.by_time.pop_front().map(|(_, worker)| worker)
+    /// Takes the workers whose time has come, each once: all due invocations of a worker are accepted together, also those
+    /// of several ticks that the scheduler has missed.
+    pub(crate) fn take_due(&mut self, now: Duration) -> Vec<WorkerNum> {
+        let count = self.by_time.partition_point(|(due, _)| *due <= now);
+        let mut taken = HashSet::new();
+        let due = self.by_time.drain(..count).map(|(_, worker)| worker);
+        due.filter(|worker| taken.insert(*worker)).collect()
     }
 
     /// The time at which the next row is due.
@@ -103,7 +106,7 @@ impl Core {
     pub(crate) fn take_due_acceptances(&self, state: &mut State) -> Vec<DueAcceptance> {
         let now = self.clock.elapsed();
         let mut due = Vec::new();
-        while let Some(worker) = state.acceptances.take_due(now) {
+        for worker in state.acceptances.take_due(now) {
             let Some(slot) = state.slots.get(&worker) else { continue };
             let invocations = slot
                 .current
@@ -221,10 +224,21 @@ mod tests {
         assert!(queue.push(ms(50), a), "the scheduler must learn of the first one");
         assert!(!queue.push(ms(50), a) && !queue.push(ms(50), b) && !queue.push(ms(60), a));
         assert_eq!(queue.next_due(), Some(ms(50)));
-        assert_eq!(queue.take_due(ms(49)), None);
-        let due: Vec<_> = std::iter::from_fn(|| queue.take_due(ms(50))).collect();
-        assert_eq!(due, [a, b]);
-        assert_eq!(queue.take_due(ms(70)), Some(a));
+        assert_eq!(queue.take_due(ms(49)), []);
+        assert_eq!(queue.take_due(ms(50)), [a, b]);
+        assert_eq!(queue.take_due(ms(70)), [a]);
         assert_eq!(queue.next_due(), None);
+    }
+
+    /// Regression: each acceptance was encoded once for each tick that had passed.
+    #[test]
+    fn a_worker_is_due_once_after_ticks_that_were_missed() {
+        let mut queue = AcceptanceQueue::default();
+        let (a, b) = (WorkerNum(1), WorkerNum(2));
+        for (due, worker) in [(50, b), (50, a), (60, b), (70, a), (80, a)] {
+            queue.push(ms(due), worker);
+        }
+        assert_eq!(queue.take_due(ms(75)), [b, a]);
+        assert_eq!(queue.take_due(ms(80)), [a]);
     }
 }

@@ -398,9 +398,7 @@ impl WorkerProjection {
                 if let Some(place) = self.queue.iter().position(|(_, queued)| queued.matches(key))
                     && let Some((started, key)) = self.queue.remove(place)
                 {
-                    if place == 0 && self.current.is_none() {
-                        self.process_ends.reset();
-                    }
+                    self.forget_process_ends_of_queued(place);
                     self.queued_lines.remove(&started);
                     self.clear_ended_event_loop();
                     self.reply_cancelled(started, effects);
@@ -413,6 +411,14 @@ impl WorkerProjection {
             }
             InboxEvent::Call(call) => self.apply_call_event(seq, call),
             InboxEvent::Process(event) => self.process_ends.apply_event(seq, event),
+        }
+    }
+
+    /// The invocation at this place of the queue was withdrawn. Forgets its attempts that ended with the process, if they
+    /// are its own: a worker continues its current invocation first, then an update, and then its queue.
+    fn forget_process_ends_of_queued(&mut self, place: usize) {
+        if place == 0 && self.current.is_none() && self.snapshot_state.update.is_none() {
+            self.process_ends.reset();
         }
     }
 
@@ -483,12 +489,17 @@ impl WorkerProjection {
         self.terminal.is_none() && !self.interrupted
     }
 
+    /// Whether the log has work that has not ended: an invocation that has begun, an accepted one, or an update.
+    pub(crate) fn has_unfinished_work(&self) -> bool {
+        self.current.is_some() || !self.queue.is_empty() || self.snapshot_state.update.is_some()
+    }
+
     /// Whether an instance could run something now.
     pub(crate) fn is_runnable(&self) -> bool {
         self.runs_invocations()
             && !self.waits()
             && self.process_ends.resume_at().is_none()
-            && (self.current.is_some() || !self.queue.is_empty() || self.snapshot_state.update.is_some())
+            && self.has_unfinished_work()
     }
 
     /// The time of the worker's timer: its own wake-up time, or the time of a delayed call to it, whichever is earlier.
@@ -516,7 +527,9 @@ impl WorkerProjection {
         match (self.terminal, &self.current) {
             (Some(TerminalState::Failed), _) => WorkerStatus::Failed,
             (Some(TerminalState::Exited), _) => WorkerStatus::Exited,
-            (None, None) if self.queue.is_empty() => WorkerStatus::Idle,
+            (None, None) if self.queue.is_empty() && self.process_ends.resume_at().is_none() => {
+                WorkerStatus::Idle
+            }
             (None, _) if self.interrupted => WorkerStatus::Interrupted,
             (None, _) if self.process_ends.resume_at().is_some() => WorkerStatus::Retrying,
             (None, _) if self.process_ends.has_continued_attempt() => WorkerStatus::Running,

@@ -1,6 +1,7 @@
 //! Delays before the next attempt.
 
 use super::core::{Core, State};
+use super::projection::WorkerProjection;
 use super::scheduler::{TimerEvent, TimerId, TimerReason};
 use crate::storage::ports::WorkerNum;
 use golem_model::OplogIndex;
@@ -11,6 +12,19 @@ use std::time::Duration;
 const RETRY_WORK_MIN: Duration = Duration::from_secs(2);
 /// Maximum delay between two attempts after errors of the server.
 const RETRY_WORK_MAX: Duration = Duration::from_mins(1);
+
+impl State {
+    /// Whether the worker's work met errors of the server, and its timer starts the next attempt.
+    pub(super) fn retries_after_server_error(
+        &self,
+        worker: WorkerNum,
+        projection: &WorkerProjection,
+    ) -> bool {
+        let is_driven = self.slots.get(&worker).is_some_and(|slot| slot.has_task && slot.current.is_some());
+        let has_work = projection.runs_invocations() && projection.has_unfinished_work();
+        !is_driven && has_work && self.server_errors.contains_key(&worker)
+    }
+}
 
 impl Core {
     /// Sets the timer with which work that met an error of the server is tried again.

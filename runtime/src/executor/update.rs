@@ -267,7 +267,7 @@ async fn rehearse(
             Ok(acquired) => acquired,
             Err(error) => return load_error_outcome(error),
         };
-    let component = match load::load_component(core, &projection.id, to).await {
+    let component = match load::load_component(core, &projection.id, to, &interrupt_handle).await {
         Ok(component) => component,
         Err(error) => return load_error_outcome(error),
     };
@@ -327,7 +327,11 @@ async fn update_manually(
     to: u32,
     resident: &mut Option<ResidentInstance>,
 ) -> Result<UpdateAttempt, ExecutorError> {
-    let component = match load::load_component(core, &projection.id, to).await {
+    let interrupt_handle = match load::interrupt_handle_of_task(core, worker, generation) {
+        Ok(interrupt_handle) => interrupt_handle,
+        Err(error) => return load_error_outcome(error),
+    };
+    let component = match load::load_component(core, &projection.id, to, &interrupt_handle).await {
         Ok(component) => component,
         Err(error) => return load_error_outcome(error),
     };

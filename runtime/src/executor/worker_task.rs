@@ -673,13 +673,10 @@ fn abandon_work(core: &Arc<Core>, state: &mut State, worker: WorkerNum, error: &
     if let Some(slot) = state.slots.get_mut(&worker) {
         slot.pending = kept.into();
     }
-    let retries = state.ledger.projection(worker).is_some_and(|projection| {
-        projection.terminal.is_none()
-            && !projection.interrupted
-            && (projection.current.is_some()
-                || !projection.queue.is_empty()
-                || projection.snapshot_state.update.is_some())
-    });
+    let retries = state
+        .ledger
+        .projection(worker)
+        .is_some_and(|projection| projection.runs_invocations() && projection.has_unfinished_work());
     if retries {
         core.retry_after_server_error(state, worker);
     }

@@ -239,3 +239,55 @@ async fn a_panic_under_the_lock_discards_the_state() {
     assert_eq!(node.over_time(reply).await.unwrap(), Some(slept(5_000)), "what was durable continues");
     node.stop().await;
 }
+
+/// Work that met an error of the server waits for another attempt, so an operator can end the wait or discard the
+/// invocation. Regression: `recover` answered that the worker was running, or changed nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn work_that_waits_after_an_error_of_the_server_is_resumed_or_discarded_on_request() {
+    for begins in [false, true] {
+        let mut node = Node::start().await;
+        let worker = node.create("w").await;
+        if begins {
+            drop(node.invoke(&worker, sleep(5_000, Some("k"))));
+            node.until_it_sleeps(&worker).await;
+        } else {
+            node.templates(Templates::Loading);
+            node.executor.enqueue(&worker, sleep(5_000, Some("k"))).await.unwrap();
+        }
+        node.executor.enqueue(&worker, sleep(0, Some("behind"))).await.unwrap();
+        node.templates(Templates::Broken("an injected error"));
+        node = node.crash().await;
+        node.until_status(&worker, WorkerStatus::Retrying).await;
+        let requests = node.component_requests();
+        node.executor.resume(&worker).await.unwrap();
+        wait::until("it is tried again", || async { (node.component_requests() > requests).then_some(()) })
+            .await;
+        node.until_status(&worker, WorkerStatus::Retrying).await;
+        node.templates(Templates::Ready);
+        node.executor.recover_worker(&worker).await.unwrap();
+        let discarded = node.invoke(&worker, sleep(5_000, Some("k"))).await.unwrap().unwrap_err();
+        let is_right = match &discarded {
+            ExecutorError::InvocationFailed { cause: FailureCause::Discarded { .. } } => begins,
+            ExecutorError::InvocationCancelled { .. } => !begins,
+            _ => false,
+        };
+        assert!(is_right, "{discarded:?}");
+        // The clock stands still.
+        let behind = IdempotencyKey::new("behind").unwrap();
+        wait::until("the invocation behind it ends", || async {
+            (node.executor.key_state(&worker, &behind).await.unwrap() == KeyState::Done).then_some(())
+        })
+        .await;
+        node.stop().await;
+    }
+}
+
+/// Regression: the shutdown waited for the next attempt to open the store.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shutdown_does_not_wait_for_a_store_that_is_down() {
+    let node = Node::start().await;
+    node.fail_commit(1, FaultKind::Io);
+    assert_unavailable(&node.try_create(&worker_id("x")).await);
+    // The clock stands still.
+    wait::bounded("the shutdown", node.stop()).await;
+}

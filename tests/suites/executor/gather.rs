@@ -2,7 +2,7 @@
 
 use crate::node::{Node, Reply, promises, sleep};
 use golem_model::oplog::HostFunction;
-use golem_model::{Entry, OplogIndex, PromiseId, Value, WorkerId, WorkerStatus};
+use golem_model::{Entry, Invocation, OplogIndex, PromiseId, Value, WorkerId, WorkerStatus};
 use golem_runtime::executor::ExecutorSettings;
 use golem_tests::wait;
 use std::sync::atomic::Ordering;
@@ -124,5 +124,35 @@ async fn a_worker_that_waits_in_memory_gives_its_place_away() {
     gather.complete().await;
     gather.complete().await;
     (&mut gather.reply).await.unwrap().unwrap();
+    gather.node.stop().await;
+}
+
+/// Regression: the worker whose timer was near took the notification that a place was needed, and stayed in memory.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_cannot_leave_memory_takes_no_notification_from_one_that_can() {
+    let mut gather = Gather::start(3, |settings| settings.residents_max = 2).await;
+    let stays = gather.node.create("stays").await;
+    let race = Invocation {
+        function: "golem:sleeps/api/promise-then-race".into(),
+        params: vec![Value::U64(5_000)],
+        ..sleep(0, Some("race"))
+    };
+    let race = gather.node.invoke(&stays, race);
+    gather.node.until_status(&stays, WorkerStatus::Suspended).await;
+    let log = gather.node.oplog(&stays).await;
+    let first = (1..).zip(&log).find(|(_, entry)| is_creation(entry)).map(|(index, _)| OplogIndex(index));
+    let promise = PromiseId { worker: stays.clone(), index: first.unwrap() };
+    assert!(gather.node.executor.complete_promise(&promise, vec![1]).await.unwrap());
+    wait::until("it polls its timer", || async {
+        let log = gather.node.oplog(&stays).await;
+        log.iter().any(|entry| is_call(entry, HostFunction::PromiseAwait)).then_some(())
+    })
+    .await;
+    gather.complete().await;
+    gather.until_read().await;
+    let other = gather.node.create("other").await;
+    assert_eq!(gather.node.executor.invoke(&other, sleep(0, None)).await.unwrap(), Some(Value::U64(0)));
+    assert_eq!(gather.suspensions().await, 2);
+    assert_eq!(gather.node.over_time(race).await.unwrap(), Some(Value::Bool(false)));
     gather.node.stop().await;
 }

@@ -2,9 +2,10 @@
 
 use crate::node::{Node, Templates, sleep};
 use crate::wakes::until_done;
-use golem_model::oplog::{FailureCause, InboxEvent, ProcessEvent};
+use golem_model::oplog::{FailureCause, InboxEvent, ProcessEvent, UpdateMode};
 use golem_model::{Entry, IdempotencyKey, WorkerId, WorkerStatus};
 use golem_runtime::executor::ExecutorError;
+use golem_runtime::storage::memory::FaultKind;
 use golem_tests::wait;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -232,4 +233,76 @@ async fn the_invocation_behind_a_delayed_one_runs_when_that_is_cancelled() {
     node.executor.cancel(&worker, &IdempotencyKey::new("k").unwrap()).await.unwrap();
     until_done(&node, &worker, "behind").await;
     node.stop().await;
+}
+
+/// Regression: both requests were answered, and neither ended the delay of work that had not begun.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delayed_invocation_that_has_not_begun_is_resumed_or_cancelled_on_request() {
+    let (node, worker) = delayed_before_it_begins().await;
+    assert_eq!(node.status(&worker).await, WorkerStatus::Retrying);
+    node.executor.resume(&worker).await.unwrap();
+    until_loaded(&node).await;
+    until_done(&node, &worker, "k").await;
+    node.stop().await;
+
+    let (node, worker) = delayed_before_it_begins().await;
+    node.executor.enqueue(&worker, sleep(30, Some("behind"))).await.unwrap();
+    node.executor.recover_worker(&worker).await.unwrap();
+    let cancelled = node.invoke(&worker, sleep(30, Some("k"))).await.unwrap().unwrap_err();
+    assert!(matches!(cancelled, ExecutorError::InvocationCancelled { .. }), "{cancelled:?}");
+    // Nothing but the recovery starts it: the clock stands still.
+    until_loaded(&node).await;
+    until_done(&node, &worker, "behind").await;
+    node.stop().await;
+}
+
+/// A node on which an update to version 1 is delayed, and this many invocations are accepted behind it.
+async fn delayed_update(behind: usize) -> (Node, WorkerId) {
+    let mut node = Node::start().await;
+    let worker = node.create("w").await;
+    node.executor.invoke(&worker, sleep(0, None)).await.unwrap();
+    node.templates(Templates::Loading);
+    let until_tried = async |node: &Node, before| {
+        wait::until("the update is tried", || async { (node.component_requests() > before).then_some(()) })
+            .await;
+    };
+    let before = node.component_requests();
+    node.executor.update(&worker, UpdateMode::Automatic, 1).await.unwrap();
+    until_tried(&node, before).await;
+    for number in 0..behind {
+        node.executor.enqueue(&worker, sleep(0, Some(&format!("behind{number}")))).await.unwrap();
+    }
+    let before = node.component_requests();
+    node = node.crash().await;
+    until_tried(&node, before).await;
+    // The first commit says that the update is tried, the second would end it.
+    node.fail_commit(2, FaultKind::Io);
+    node.templates(Templates::Ready);
+    wait::until("the second commit fails", || async { node.executor.health().err() }).await;
+    node = node.crash().await;
+    until_delayed(&node).await;
+    (node, worker)
+}
+
+/// The delay of an update that was tried when the process ended. Regression: the worker was `Idle`, and `resume` did
+/// nothing. `recover` concerns invocations, and those behind the update are not the reason of the delay.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delayed_update_is_resumed_on_request() {
+    for behind in [0, 1] {
+        let (node, worker) = delayed_update(behind).await;
+        assert_eq!(node.status(&worker).await, WorkerStatus::Retrying, "{behind} behind it");
+        node.executor.recover_worker(&worker).await.unwrap();
+        assert_eq!(node.executor.queue(&worker).await.unwrap().len(), behind);
+        assert_eq!(process_events(&node).0, "CE", "the delay is that of the update");
+        // The clock stands still.
+        node.executor.resume(&worker).await.unwrap();
+        wait::until("the update is performed", || async {
+            (node.executor.updates(&worker).await.unwrap().version == 1).then_some(())
+        })
+        .await;
+        if behind > 0 {
+            until_done(&node, &worker, "behind0").await;
+        }
+        node.stop().await;
+    }
 }

@@ -50,3 +50,12 @@ async fn an_update_that_is_tried_can_be_replaced() {
     assert_eq!(node.executor.invoke(&worker, sleep(0, None)).await.unwrap(), Some(Value::U64(0)));
     node.stop().await;
 }
+
+/// Regression: a shutdown waited for the component of an update.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shutdown_does_not_wait_for_the_component_of_an_update() {
+    for mode in [UpdateMode::Automatic, UpdateMode::Manual] {
+        let (node, _) = trying(mode).await;
+        wait::bounded("the shutdown", node.stop()).await;
+    }
+}

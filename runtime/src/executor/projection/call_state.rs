@@ -148,7 +148,10 @@ impl WorkerProjection {
             CallEvent::Cancelled { at: _, call_row } => {
                 self.calls.reply_addresses.remove(call_row);
                 self.take_delayed(*call_row);
-                self.queue.retain(|(queued, _)| queued != call_row);
+                if let Some(place) = self.queue.iter().position(|(queued, _)| queued == call_row) {
+                    self.queue.remove(place);
+                    self.forget_process_ends_of_queued(place);
+                }
             }
             CallEvent::Answered { at: _, call, call_row, answer: _ } => {
                 if let Some(outstanding) = self

@@ -62,4 +62,13 @@ mod sleeps {
         }
         rang
     }
+
+    /// Waits for a promise of its own, and then for another one or for `ms` milliseconds. Returns whether the second
+    /// promise was completed.
+    pub fn promise_then_race(ms: u64) -> bool {
+        let (first, second) = (golem::promise::create(), golem::promise::create());
+        golem::promise::wait(&first);
+        let (completed, timer) = (golem::promise::subscribe(&second), subscribe_duration(ms * 1_000_000));
+        poll(&[&completed, &timer]).contains(&0)
+    }
 }
