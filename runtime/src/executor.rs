@@ -29,6 +29,7 @@ mod lifecycle;
 mod listing;
 mod livelock;
 mod load;
+mod locate;
 mod logs;
 mod metrics;
 mod oplog_search;

@@ -7,7 +7,7 @@
 mod shared_access;
 
 use super::authorization::{PromiseAccess, PromiseAccessRequest};
-use super::core::{Core, OnDurable};
+use super::core::{Core, OnDurable, State};
 use super::ledger::{
     ActivationId, EncodedEntries, EncodedEvent, HostCallContext, LedgerEvent, PromiseOperation, StepError,
     StepOutcome,
@@ -70,7 +70,13 @@ impl ActivationAdapter {
 
     pub(super) fn lock(&self) -> Result<StateGuard<'_>, PortError> {
         let state = self.core.lock();
-        if state.generation == self.generation { Ok(state) } else { Err(PortError::Discarded) }
+        self.check_generation(&state)?;
+        Ok(state)
+    }
+
+    /// Returns an error if all in-memory state was discarded since the activation began.
+    fn check_generation(&self, state: &State) -> Result<(), PortError> {
+        if state.generation == self.generation { Ok(()) } else { Err(PortError::Discarded) }
     }
 
     /// The context of a host call. Encodes the buffered entries, so this is called without the lock.
@@ -106,34 +112,27 @@ impl ActivationAdapter {
             PromiseOperation::Complete(_) => PromiseAccess::Complete,
             PromiseOperation::Delete => PromiseAccess::Delete,
         };
-        let mut work = Some((self.host_call_context(first, entries, call), operation));
-        loop {
-            let found = self.core.locate(&promise.worker).await.map_err(port_error)?;
-            let located = found.as_ref().map(|found| found.worker);
-            let mut state = self.lock()?;
-            // The worker may have been created or deleted since it was located: try again.
-            if state.ledger.worker_num(&promise.worker) != located {
-                continue;
-            }
-            let Some((context, operation)) = work.take() else { return Err(PortError::Discarded) };
+        let context = self.host_call_context(first, entries, call);
+        let changed = self.core.with_worker_if_exists(&promise.worker, |state, owner| {
+            self.check_generation(state)?;
             // Without permission, the step gets no owner, so it records the answer for an unknown promise.
-            let owner = located.filter(|owner| {
-                PromiseAccessRequest::between(&state, self.worker, access, *owner)
+            let owner = owner.filter(|owner| {
+                PromiseAccessRequest::between(state, self.worker, access, *owner)
                     .is_some_and(|access_request| self.core.authorizes_promise_access(access_request))
             });
             let event =
                 LedgerEvent::Promise { owner, promise: promise.clone(), operation, context: Some(context) };
-            let outcome = self.core.step(&mut state, event).map_err(step_port_error)?;
-            drop(state);
-            self.track_row(&outcome);
-            return match outcome {
-                StepOutcome::Promise(completion, _) => Ok(completion),
-                StepOutcome::Created(_)
-                | StepOutcome::Activated(_)
-                | StepOutcome::Appended(_)
-                | StepOutcome::CallRecorded(..)
-                | StepOutcome::SharedWritten(..) => Err(PortError::Discarded),
-            };
+            self.core.step(state, event).map_err(step_port_error)
+        });
+        let outcome = changed.await.map_err(port_error)??;
+        self.track_row(&outcome);
+        match outcome {
+            StepOutcome::Promise(completion, _) => Ok(completion),
+            StepOutcome::Created(_)
+            | StepOutcome::Activated(_)
+            | StepOutcome::Appended(_)
+            | StepOutcome::CallRecorded(..)
+            | StepOutcome::SharedWritten(..) => Err(PortError::Discarded),
         }
     }
 }
@@ -192,18 +191,15 @@ fn metadata(view: WorkerView) -> WorkerMetadata {
 #[async_trait]
 impl Workers for ActivationAdapter {
     async fn metadata(&self, id: &WorkerId) -> Result<Option<WorkerMetadata>, PortError> {
-        loop {
-            let Some(located) = self.core.locate(id).await.map_err(port_error)? else { return Ok(None) };
-            let worker = located.worker;
-            let state = self.lock()?;
-            let Some(project) = state.ledger.projection(self.worker).map(|projection| projection.project)
-            else {
-                return Err(PortError::Discarded);
-            };
-            let Some(projection) = state.ledger.projection(worker) else { continue };
-            return Ok((projection.project == project)
-                .then(|| metadata(listing::worker_view(&state, worker, projection))));
-        }
+        let found = self.core.with_worker_if_exists(id, |state, worker| {
+            self.check_generation(state)?;
+            let own = state.ledger.projection(self.worker).ok_or(PortError::Discarded)?;
+            let Some(worker) = worker else { return Ok(None) };
+            let projection = state.ledger.projection(worker).ok_or(PortError::Discarded)?;
+            let is_visible = projection.project == own.project;
+            Ok(is_visible.then(|| metadata(listing::worker_view(state, worker, projection))))
+        });
+        found.await.map_err(port_error)?
     }
 
     async fn list(&self, query: &WorkerQuery) -> Result<WorkerPage, PortError> {
@@ -307,36 +303,22 @@ impl Core {
         caller: WorkerNum,
         promise: &PromiseId,
     ) -> Result<PromiseState, ExecutorError> {
-        loop {
-            let owner = self.locate(&promise.worker).await?;
-            let located = owner.as_ref().map(|owner| owner.worker);
-            let found = {
-                let mut state = self.lock();
-                if state.ledger.worker_num(&promise.worker) != located {
-                    continue;
-                }
-                located.and_then(|owner| {
-                    let access_request =
-                        PromiseAccessRequest::between(&state, caller, PromiseAccess::Read, owner)?;
-                    let slot = *state.ledger.projection(owner)?.promises.get(&promise.index.0)?;
-                    self.authorizes_promise_access(access_request).then_some((
-                        access_request,
-                        owner,
-                        slot,
-                        state.last_position(),
-                    ))
-                })
-            };
-            return match found {
-                None => Ok(PromiseState::Unknown),
-                Some((_, _, PromiseSlot::Pending, _)) => Ok(PromiseState::Pending),
-                Some((access_request, owner, PromiseSlot::Completed(row), last)) => {
-                    let data = self.read_promise_data(owner, last.with_seq(Seq(row))).await?;
-                    // The permission may have been revoked during the read. The caller records this answer next.
-                    let readable = self.authorizes_promise_access(access_request);
-                    Ok(if readable { PromiseState::Completed(data) } else { PromiseState::Unknown })
-                }
-            };
+        let found = self.with_worker_if_exists(&promise.worker, |state, owner| {
+            let owner = owner?;
+            let access_request = PromiseAccessRequest::between(state, caller, PromiseAccess::Read, owner)?;
+            let slot = *state.ledger.projection(owner)?.promises.get(&promise.index.0)?;
+            let is_readable = self.authorizes_promise_access(access_request);
+            is_readable.then_some((access_request, owner, slot, state.last_position()))
+        });
+        match found.await? {
+            None => Ok(PromiseState::Unknown),
+            Some((_, _, PromiseSlot::Pending, _)) => Ok(PromiseState::Pending),
+            Some((access_request, owner, PromiseSlot::Completed(row), last)) => {
+                let data = self.read_promise_data(owner, last.with_seq(Seq(row))).await?;
+                // The permission may have been revoked during the read. The caller records this answer next.
+                let readable = self.authorizes_promise_access(access_request);
+                Ok(if readable { PromiseState::Completed(data) } else { PromiseState::Unknown })
+            }
         }
     }
 

@@ -13,9 +13,7 @@ use super::ledger::store_reads::StoreRead;
 use super::ledger::{Ledger, LedgerAction, LedgerEvent, StepError, StepOutcome};
 use super::logs::{LogRing, Logs};
 use super::panics::StateGuard;
-use super::position::RowPosition;
 use super::progress::AcceptanceQueue;
-use super::projection::WorkerProjection;
 use super::promise_watches::PromiseWatches;
 use super::residency::ResidentPermits;
 pub(crate) use super::residency::{ResidentInstance, ResidentPermit};
@@ -26,10 +24,10 @@ use super::worker_task;
 use super::{ExecutorMetrics, ExecutorParts, HostAuthorization, TemplateLookup, WorkerAdmission};
 use crate::entropy::Entropy;
 use crate::spawner::{self, Spawner};
-use crate::storage::ports::{ContentStore, Seq, Store, StoreError, StoredProjection, WorkerNum};
+use crate::storage::ports::{ContentStore, Seq, Store, StoreError, WorkerNum};
 use golem_host::InterruptHandle;
 use golem_host::ports::Clock;
-use golem_model::{Invocation, OplogIndex, TemplateId, Value, WorkerId};
+use golem_model::{Invocation, TemplateId, Value};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::convert::Infallible;
@@ -122,57 +120,6 @@ pub(crate) enum OnDurable {
     Deliver(Vec<Waiter>, Reply),
     /// Makes a worker's output before this row visible.
     PublishOutput(Arc<LogRing>, Seq),
-}
-
-/// A worker that was found. Its projection stays in memory as long as this exists, unless the worker is deleted or all
-/// in-memory state is discarded.
-#[derive(Debug)]
-pub(crate) struct LocatedWorker {
-    pub(crate) worker: WorkerNum,
-    /// Keeps the projection in memory.
-    read: StoreRead,
-}
-
-impl LocatedWorker {
-    /// Whether the ledger is still the one in which the worker was found.
-    pub(crate) fn is_read_valid(&self, state: &State) -> bool {
-        state.ledger.is_read_valid(&self.read)
-    }
-}
-
-/// What a worker id stands for.
-#[derive(Debug)]
-pub(crate) enum LocatedName {
-    Worker(LocatedWorker),
-    Free(FreeName),
-}
-
-impl LocatedName {
-    /// The worker, if there is one.
-    pub(crate) fn worker(&self) -> Option<WorkerNum> {
-        match self {
-            Self::Worker(located) => Some(located.worker),
-            Self::Free(_) => None,
-        }
-    }
-}
-
-/// An id that no worker had when it was located.
-#[derive(Debug)]
-pub(crate) struct FreeName {
-    /// The last index of the deleted workers with this id, as far as the store knows.
-    pub(crate) begins_after: OplogIndex,
-    /// The row that deleted the last worker with this id, if the store does not have it yet.
-    pub(crate) deleted_at: Option<RowPosition>,
-    read: StoreRead,
-}
-
-impl FreeName {
-    /// Whether a worker may be created now, under the lock, if the ledger has none with this id. If not, all in-memory
-    /// state was discarded since, so the id must be located again.
-    pub(crate) fn is_read_valid(&self, state: &State) -> bool {
-        state.ledger.is_read_valid(&self.read)
-    }
 }
 
 /// Whether the store can be used.
@@ -420,57 +367,6 @@ impl Core {
         }
     }
 
-    /// Finds a worker and loads its projection into memory.
-    pub(crate) async fn locate(
-        self: &Arc<Self>,
-        id: &WorkerId,
-    ) -> Result<Option<LocatedWorker>, ExecutorError> {
-        Ok(match self.locate_name(id).await? {
-            LocatedName::Worker(located) => Some(located),
-            LocatedName::Free(_) => None,
-        })
-    }
-
-    /// Like [`Core::locate`]. If there is no such worker, returns what is needed to create it. Reads the store at most
-    /// once.
-    pub(crate) async fn locate_name(self: &Arc<Self>, id: &WorkerId) -> Result<LocatedName, ExecutorError> {
-        let read = {
-            let mut state = self.lock();
-            Self::check_available(&state)?;
-            let read = state.ledger.begin_store_read();
-            if let Some(worker) = state.ledger.worker_num(id) {
-                return Ok(LocatedName::Worker(LocatedWorker { worker, read }));
-            }
-            read
-        };
-        let wanted = id.clone();
-        let from_store = move |store: &dyn Store| match store.projection(&wanted)? {
-            Some(stored) => Ok((Some(stored), None)),
-            None => Ok((None, store.deleted_name(&wanted)?)),
-        };
-        let (stored, deleted) = self.read_store(from_store).await?;
-        let projection = match stored {
-            None => None,
-            Some(stored) => Some(self.decode_projection(stored).await?),
-        };
-        let mut state = self.lock();
-        Self::check_read_valid(&state, &read)?;
-        if let Some(worker) = state.ledger.worker_num(id) {
-            return Ok(LocatedName::Worker(LocatedWorker { worker, read }));
-        }
-        let Some(projection) =
-            projection.filter(|projection| !state.ledger.is_removed(WorkerNum(projection.worker)))
-        else {
-            // The ledger has the end of a worker whose removal is not in the store yet.
-            let begins_after = deleted.unwrap_or(OplogIndex::START);
-            let deleted_at = state.deletion_position(id);
-            return Ok(LocatedName::Free(FreeName { begins_after, deleted_at, read }));
-        };
-        let worker = state.ledger.load(projection);
-        self.run_actions(&mut state);
-        Ok(LocatedName::Worker(LocatedWorker { worker, read }))
-    }
-
     /// Returns the component of a template version.
     pub(crate) async fn component(
         &self,
@@ -498,20 +394,6 @@ impl Core {
     ) -> Result<T, ExecutorError> {
         let store = self.store.clone();
         self.run_blocking(move || read(store.as_ref())).await?.map_err(|error| unavailable(&error))
-    }
-
-    /// Decodes a stored projection. One of another format version is rebuilt from the log.
-    pub(crate) async fn decode_projection(
-        &self,
-        stored: StoredProjection,
-    ) -> Result<WorkerProjection, ExecutorError> {
-        match WorkerProjection::from_stored(&stored) {
-            Ok(projection) => Ok(projection),
-            Err(error) => {
-                tracing::info!(%error, "rebuilding a projection from the log");
-                self.read_store(move |store| super::history::rebuild_projection(store, &stored)).await
-            }
-        }
     }
 
     /// Removes a slot that holds nothing beyond what the log has.

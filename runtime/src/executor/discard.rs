@@ -21,22 +21,20 @@ impl Executor {
     pub async fn recover_worker(&self, id: &WorkerId) -> Result<(), ExecutorError> {
         let core = &self.core;
         let (outcome, position) = loop {
-            let located = self.find_worker(id).await?;
-            let worker = located.worker;
-            let (last, unfinished) = {
-                let state = core.lock();
-                let Some(projection) = state.ledger.projection(worker) else { continue };
-                (state.worker_position(worker), projection.current.is_some())
-            };
+            let read = self.read_worker(id, |_, _, projection| projection.current.is_some());
+            let (unfinished, last) = read.await?;
             // The last error of an unfinished invocation is found in the log only.
             let details = if unfinished { self.last_failure(last).await? } else { None };
-            let mut state = core.lock();
-            Core::check_available(&state)?;
-            if state.ledger.projection(worker).is_none() || state.worker_position(worker) != last {
-                continue;
+            let recovered = self.with_worker(id, |state, worker| {
+                // Otherwise the error may not be the last one any more.
+                (state.worker_position(worker) == last).then(|| {
+                    let outcome = core.recover_locked(state, worker, details);
+                    (outcome, state.worker_position(worker))
+                })
+            });
+            if let Some(recovered) = recovered.await? {
+                break recovered;
             }
-            let outcome = core.recover_locked(&mut state, worker, details);
-            break (outcome, state.worker_position(worker));
         };
         match outcome {
             Ok(()) => core.wait_until_durable(position).await,

@@ -26,22 +26,16 @@ impl Executor {
     /// worker continues at once. Durable on return.
     pub async fn interrupt(&self, id: &WorkerId, recover_immediately: bool) -> Result<(), ExecutorError> {
         let core = &self.core;
-        let (worker, generation, settled) = loop {
-            let located = self.find_worker(id).await?;
-            let worker = located.worker;
-            let mut state = core.lock();
-            Core::check_available(&state)?;
-            if state.ledger.projection(worker).is_none() {
-                continue;
-            }
+        let interrupted = self.with_worker(id, |state, worker| {
             let settled = if recover_immediately {
-                Core::simulate_crash(&mut state, worker)
+                Ok(Core::simulate_crash(state, worker))
             } else {
-                core.interrupt_locked(&mut state, worker)?
+                core.interrupt_locked(state, worker)
             };
-            break (worker, state.generation, settled);
-        };
-        if let Some(settled) = settled {
+            (worker, state.generation, settled)
+        });
+        let (worker, generation, settled) = interrupted.await?;
+        if let Some(settled) = settled? {
             let Err(_closed) = settled.await;
         }
         core.wait_worker_durable(worker, generation).await?;
@@ -55,31 +49,26 @@ impl Executor {
     /// Resumes an interrupted worker. A worker that is suspended or waits for its next attempt continues at once.
     /// Durable on return.
     pub async fn resume(&self, id: &WorkerId) -> Result<(), ExecutorError> {
-        let core = &self.core;
-        let (worker, generation) = loop {
-            let located = self.find_worker(id).await?;
-            let worker = located.worker;
-            let mut state = core.lock();
-            Core::check_available(&state)?;
-            let Some(projection) = state.ledger.projection(worker) else { continue };
-            let interrupted = projection.interrupted;
-            let unfinished = projection.has_unfinished_work();
-            if projection.terminal.is_none() && (interrupted || unfinished) {
-                // After an end of the process, the next attempt may be delayed.
-                if interrupted || projection.process_ends.resume_at().is_some() {
-                    let event = InboxEvent::Resumed { at: core.clock.now() };
-                    core.step(&mut state, LedgerEvent::Inbox { worker, event })
-                        .map_err(|error| internal(&error))?;
-                }
-                core.wake(&mut state, worker);
-            }
-            break (worker, state.generation);
-        };
-        core.wait_worker_durable(worker, generation).await
+        self.change_worker(id, |state, worker| self.core.resume_locked(state, worker)).await
     }
 }
 
 impl Core {
+    fn resume_locked(self: &Arc<Self>, state: &mut State, worker: WorkerNum) -> Result<(), ExecutorError> {
+        let Some(projection) = state.ledger.projection(worker) else { return Ok(()) };
+        let interrupted = projection.interrupted;
+        if projection.terminal.is_some() || !(interrupted || projection.has_unfinished_work()) {
+            return Ok(());
+        }
+        // After an end of the process, the next attempt may be delayed.
+        if interrupted || projection.process_ends.resume_at().is_some() {
+            let event = InboxEvent::Resumed { at: self.clock.now() };
+            self.step(state, LedgerEvent::Inbox { worker, event }).map_err(|error| internal(&error))?;
+        }
+        self.wake(state, worker);
+        Ok(())
+    }
+
     /// Interrupts the worker if it has an invocation. Returns a receiver if its task has to settle.
     fn interrupt_locked(
         self: &Arc<Self>,

@@ -1,7 +1,8 @@
 //! Admitting invocations: keys, queues, replies.
 
-use super::core::{Core, LocatedWorker, OnDurable, PendingInvocation, Reply, State, WorkerSlot};
+use super::core::{Core, OnDurable, PendingInvocation, Reply, State, WorkerSlot};
 use super::ledger::{EncodedEvent, KeyRecord, LedgerEvent, StepError};
+use super::locate::LocatedWorker;
 use super::position::RowPosition;
 use super::progress::acceptance_deadline;
 use super::projection::{TerminalState, WorkerProjection};
@@ -36,8 +37,6 @@ enum AdmissionAttempt {
     Known(KeyRecord),
     /// The store must be asked for the key before the next attempt.
     AskStore,
-    /// The worker was evicted or removed since it was located: locate it again.
-    Retry,
 }
 
 /// Whether the caller waits for the outcome or only for the acceptance.
@@ -128,25 +127,18 @@ impl Executor {
         // Set after the store had no record of the worker's key. As long as this exists, the ledger keeps new records.
         let mut checked: Option<LocatedWorker> = None;
         loop {
-            let located = self.find_worker(id).await?;
-            let worker = located.worker;
-            let (admission, last) = {
-                let mut state = core.lock();
-                Core::check_available(&state)?;
+            let admitted = self.with_located_worker(id, |state, located| {
+                let worker = located.worker;
                 let store_checked = checked
                     .as_ref()
-                    .is_some_and(|checked| checked.worker == worker && checked.is_read_valid(&state));
-                let admission = core.admit_invocation_locked(
-                    &mut state,
-                    worker,
-                    id,
-                    &invocation,
-                    &mut accepted,
-                    store_checked,
-                );
+                    .is_some_and(|checked| checked.worker == worker && checked.is_read_valid(state));
+                let admission =
+                    core.admit_invocation_locked(state, worker, &invocation, &mut accepted, store_checked);
                 let admission = admission.map_err(|error| (error, state.worker_position(worker)));
                 (admission, state.last_position())
-            };
+            });
+            let ((admission, last), located) = admitted.await?;
+            let worker = located.worker;
             let admission = match admission {
                 Ok(admission) => admission,
                 Err((error, position)) => return Err(core.durable_error(position, error).await),
@@ -154,7 +146,6 @@ impl Executor {
             let record = match admission {
                 AdmissionAttempt::Waiting(reply) => return Ok(AdmissionResult::Waiting(reply)),
                 AdmissionAttempt::Accepted(seq) => return Ok(AdmissionResult::Accepted(last.with_seq(seq))),
-                AdmissionAttempt::Retry => continue,
                 AdmissionAttempt::Known(record) => record,
                 AdmissionAttempt::AskStore => {
                     let hash = invocation.key.index_hash();
@@ -199,15 +190,11 @@ impl Core {
         self: &Arc<Self>,
         state: &mut State,
         worker: WorkerNum,
-        id: &WorkerId,
         invocation: &Arc<Invocation>,
         accepted: &mut Option<EncodedEvent>,
         store_checked: bool,
     ) -> Result<AdmissionAttempt, ExecutorError> {
         let mode = if accepted.is_some() { ReplyMode::Enqueue } else { ReplyMode::Await };
-        if state.ledger.projection(worker).is_none() {
-            return Ok(AdmissionAttempt::Retry);
-        }
         let named = !invocation.key.is_anonymous() && self.idempotency == Deduplication::Enforced;
         if named {
             if let Some(admission) = self.join_pending(state, worker, invocation, mode)? {
@@ -220,20 +207,18 @@ impl Core {
                 return Ok(AdmissionAttempt::AskStore);
             }
         }
-        let projection = state
-            .ledger
-            .projection(worker)
-            .ok_or_else(|| ExecutorError::WorkerNotFound { worker: id.clone() })?;
+        let unknown = || internal(&StepError::UnknownWorker);
+        let projection = state.ledger.projection(worker).ok_or_else(unknown)?;
         check_usable(projection)?;
         if let Some(slot) = state.slots.get(&worker) {
             event_loop::check_accepts(projection, slot, invocation)?;
         } else {
             event_loop::check_accepts(projection, &WorkerSlot::default(), invocation)?;
         }
-        let resume = projection.interrupted;
+        let (id, resume) = (projection.id.clone(), projection.interrupted);
         let slot = Self::slot(state, worker);
         if slot.pending.len() >= INVOCATIONS_PENDING_MAX {
-            return Err(ExecutorError::QueueFull { worker: id.clone(), limit: INVOCATIONS_PENDING_MAX });
+            return Err(ExecutorError::QueueFull { worker: id, limit: INVOCATIONS_PENDING_MAX });
         }
         if resume {
             // The next invocation resumes an interrupted worker. It first continues with the invocation in which it was
@@ -265,7 +250,7 @@ impl Core {
                         pending.accepted_row = Some(seq);
                         AdmissionAttempt::Accepted(seq)
                     }
-                    _ => return Ok(AdmissionAttempt::Retry),
+                    _ => return Err(unknown()),
                 }
             }
         };

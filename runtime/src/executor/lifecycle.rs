@@ -1,19 +1,22 @@
 //! Creating, viewing and deleting workers.
 
-use super::core::{Core, LocatedName, LocatedWorker, OnDurable};
+use super::core::{Core, OnDurable, ResidentInstance, State};
 use super::interrupt::interrupt_guest;
 use super::invoke::internal;
 use super::ledger::{EncodedEvent, LedgerEvent, NewWorker, PromiseOperation, StepError, StepOutcome};
 use super::listing;
+use super::locate::LocatedName;
 use super::logs::LogSubscription;
 use super::position::RowPosition;
 use super::{Executor, ExecutorError, snapshot};
+use crate::storage::ports::WorkerNum;
 use golem_model::limits::PROMISE_DATA_BYTES_MAX;
 use golem_model::oplog::InboxEvent;
 use golem_model::promise::PromiseCompletion;
 use golem_model::{
     AccountId, Entry, FailureOptions, ProjectId, PromiseId, Timestamp, WorkerId, WorkerStatus,
 };
+use std::sync::Arc;
 
 /// The properties of a new worker.
 #[derive(Debug, Clone, PartialEq)]
@@ -139,13 +142,7 @@ impl Executor {
 
     /// Returns the properties of a worker. What they show is durable on return.
     pub async fn view(&self, id: &WorkerId) -> Result<WorkerView, ExecutorError> {
-        let (view, position) = loop {
-            let located = self.find_worker(id).await?;
-            let worker = located.worker;
-            let state = self.core.lock();
-            let Some(projection) = state.ledger.projection(worker) else { continue };
-            break (listing::worker_view(&state, worker, projection), state.worker_position(worker));
-        };
+        let (view, position) = self.read_worker(id, listing::worker_view).await?;
         self.core.wait_until_durable(position).await?;
         Ok(view)
     }
@@ -153,13 +150,8 @@ impl Executor {
     /// Returns the template version that a worker runs, for an invocation that is prepared. Does not wait for a commit,
     /// because the answer to that invocation does.
     pub async fn version_for_invocation(&self, id: &WorkerId) -> Result<u32, ExecutorError> {
-        loop {
-            let located = self.find_worker(id).await?;
-            let worker = located.worker;
-            let state = self.core.lock();
-            let Some(projection) = state.ledger.projection(worker) else { continue };
-            return Ok(projection.template_version);
-        }
+        let (version, _) = self.read_worker(id, |_, _, projection| projection.template_version).await?;
+        Ok(version)
     }
 
     /// Returns the number of stored projections of a template, or of all templates. It lags behind the number of
@@ -174,29 +166,21 @@ impl Executor {
             return Err(ExecutorError::PromiseTooLarge { length: data.len(), limit: PROMISE_DATA_BYTES_MAX });
         }
         let core = &self.core;
-        let mut completion = Some(EncodedEvent::promise_completed(core.clock.now(), promise.index, data));
-        let (completion, position) = loop {
-            let located = self.find_worker(&promise.worker).await?;
-            let owner = located.worker;
-            let mut state = core.lock();
-            Core::check_available(&state)?;
-            if state.ledger.projection(owner).is_none() {
-                continue;
-            }
-            let Some(completion) = completion.take() else { return Err(internal(&StepError::UnknownWorker)) };
-            let operation = PromiseOperation::Complete(completion);
+        let completion = EncodedEvent::promise_completed(core.clock.now(), promise.index, data);
+        let completed = self.with_worker(&promise.worker, |state, owner| {
             let event = LedgerEvent::Promise {
                 owner: Some(owner),
                 promise: promise.clone(),
-                operation,
+                operation: PromiseOperation::Complete(completion),
                 context: None,
             };
-            match core.step(&mut state, event) {
-                Ok(StepOutcome::Promise(completion, seq)) => break (completion, state.row_position(seq)),
-                Ok(_) => return Err(internal(&StepError::UnknownWorker)),
-                Err(error) => return Err(internal(&error)),
+            match core.step(state, event) {
+                Ok(StepOutcome::Promise(completion, seq)) => Ok((completion, state.row_position(seq))),
+                Ok(_) => Err(internal(&StepError::UnknownWorker)),
+                Err(error) => Err(internal(&error)),
             }
-        };
+        });
+        let (completion, position) = completed.await??;
         core.wait_until_durable(position).await?;
         match completion {
             PromiseCompletion::Completed => Ok(true),
@@ -208,40 +192,11 @@ impl Executor {
     /// Deletes a worker, whatever it is doing. Durable on return.
     pub async fn delete(&self, id: &WorkerId) -> Result<(), ExecutorError> {
         let core = &self.core;
-        let position = loop {
-            let located = self.find_worker(id).await?;
-            let worker = located.worker;
-            let mut state = core.lock();
-            Core::check_available(&state)?;
-            let Some(blobs) =
-                state.ledger.projection(worker).map(|projection| projection.snapshot_state.image_hashes())
-            else {
-                continue;
-            };
-            interrupt_guest(&state, worker);
-            // The idle instance is dropped with the slot, so its key must leave the idle set first.
-            let idle = Core::take_idle(&mut state, worker);
-            let slot = state.slots.remove(&worker);
-            core.forget_server_errors(&mut state, worker);
-            let event = InboxEvent::Deleted { at: core.clock.now() };
-            match core.step(&mut state, LedgerEvent::Inbox { worker, event }) {
-                Ok(StepOutcome::Appended(seq)) => {
-                    let pending =
-                        slot.into_iter().flat_map(|slot| slot.current.into_iter().chain(slot.pending));
-                    let waiters: Vec<_> = pending.flat_map(|pending| pending.waiters).collect();
-                    let reply = Err(ExecutorError::WorkerNotFound { worker: id.clone() });
-                    Core::when_durable(&mut state, seq, OnDurable::Deliver(waiters, reply));
-                    let position = state.row_position(seq);
-                    drop(state);
-                    drop(idle);
-                    core.logs.remove(worker);
-                    snapshot::remove_images_when_durable(core, position, blobs);
-                    break position;
-                }
-                Ok(_) => return Err(internal(&StepError::UnknownWorker)),
-                Err(error) => return Err(internal(&error)),
-            }
-        };
+        let deleted = self.with_worker(id, |state, worker| core.delete_locked(state, worker, id));
+        let DeletedWorker { worker, position, idle_instance, images } = deleted.await??;
+        drop(idle_instance);
+        core.logs.remove(worker);
+        snapshot::remove_images_when_durable(core, position, images);
         core.wait_until_durable(position).await
     }
 
@@ -257,17 +212,44 @@ impl Executor {
             }
         }
     }
+}
 
-    /// Finds a worker like [`Core::locate`]. If it was deleted, waits until that is durable before it returns the error.
-    pub(super) async fn find_worker(&self, id: &WorkerId) -> Result<LocatedWorker, ExecutorError> {
-        match self.core.locate_name(id).await? {
-            LocatedName::Worker(located) => Ok(located),
-            LocatedName::Free(free) => {
-                if let Some(deleted_at) = free.deleted_at {
-                    self.core.wait_until_durable(deleted_at).await?;
-                }
-                Err(ExecutorError::WorkerNotFound { worker: id.clone() })
+/// What is left to do without the lock after a worker was deleted.
+struct DeletedWorker {
+    worker: WorkerNum,
+    /// The row that deletes it.
+    position: RowPosition,
+    idle_instance: Option<ResidentInstance>,
+    /// The images of its snapshots.
+    images: Vec<[u8; 32]>,
+}
+
+impl Core {
+    fn delete_locked(
+        self: &Arc<Self>,
+        state: &mut State,
+        worker: WorkerNum,
+        id: &WorkerId,
+    ) -> Result<DeletedWorker, ExecutorError> {
+        let projection = state.ledger.projection(worker);
+        let images =
+            projection.map(|projection| projection.snapshot_state.image_hashes()).unwrap_or_default();
+        interrupt_guest(state, worker);
+        // The idle instance is dropped with the slot, so its key must leave the idle set first.
+        let idle_instance = Self::take_idle(state, worker);
+        let slot = state.slots.remove(&worker);
+        self.forget_server_errors(state, worker);
+        let event = InboxEvent::Deleted { at: self.clock.now() };
+        match self.step(state, LedgerEvent::Inbox { worker, event }) {
+            Ok(StepOutcome::Appended(seq)) => {
+                let pending = slot.into_iter().flat_map(|slot| slot.current.into_iter().chain(slot.pending));
+                let waiters: Vec<_> = pending.flat_map(|pending| pending.waiters).collect();
+                let reply = Err(ExecutorError::WorkerNotFound { worker: id.clone() });
+                Self::when_durable(state, seq, OnDurable::Deliver(waiters, reply));
+                Ok(DeletedWorker { worker, position: state.row_position(seq), idle_instance, images })
             }
+            Ok(_) => Err(internal(&StepError::UnknownWorker)),
+            Err(error) => Err(internal(&error)),
         }
     }
 }

@@ -82,16 +82,12 @@ impl Executor {
 
     /// Waits until a worker's log is durable.
     async fn durable_range(&self, id: &WorkerId) -> Result<LogRange, ExecutorError> {
-        let (range, position) = loop {
-            let located = self.find_worker(id).await?;
-            let worker = located.worker;
-            let state = self.core.lock();
-            if let Some(projection) = state.ledger.projection(worker) {
-                let (begins_after, end) = (projection.begins_after, projection.oplog_end);
-                let range = LogRange { begins_after, end, last: Seq(projection.last_row) };
-                break (range, state.worker_position(worker));
-            }
-        };
+        let read = self.read_worker(id, |_, _, projection| LogRange {
+            begins_after: projection.begins_after,
+            end: projection.oplog_end,
+            last: Seq(projection.last_row),
+        });
+        let (range, position) = read.await?;
         self.core.wait_until_durable(position).await?;
         Ok(range)
     }

@@ -3,9 +3,10 @@
 //! Invariant: a cancelled invocation has a row of acceptance, with which repeated requests with its key are compared.
 //! If it had none yet ("lazy accept"), that row is appended just before the row that cancels it.
 
-use super::core::{Core, OnDurable, PendingInvocation, State};
+use super::core::{Core, OnDurable, PendingInvocation, State, WorkerSlot};
 use super::invoke::{cached_key_record, internal};
 use super::ledger::{LedgerEvent, StepOutcome};
+use super::projection::WorkerProjection;
 use super::{Executor, ExecutorError, committer};
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_model::oplog::CallEvent;
@@ -42,21 +43,16 @@ enum CancelAttempt {
     /// The invocation has ended; its outcome is in this row.
     Ended(Seq),
     AskStore,
-    Retry,
 }
 
 impl Executor {
     /// Returns the invocations of a worker that have not ended: first the one that has begun, then the queued ones in
     /// order. Which invocations have rows, and which have ended, is durable on return.
     pub async fn queue(&self, id: &WorkerId) -> Result<Vec<QueuedInvocation>, ExecutorError> {
-        let (worker, known, position) = loop {
-            let located = self.find_worker(id).await?;
-            let worker = located.worker;
-            let state = self.core.lock();
-            if let Some(known) = queue_items(&state, worker) {
-                break (worker, known, state.worker_position(worker));
-            }
-        };
+        let read = self.read_worker(id, |state, worker, projection| {
+            (worker, queue_items(projection, state.slots.get(&worker)))
+        });
+        let ((worker, known), position) = read.await?;
         self.core.wait_until_durable(position).await?;
         let mut queue = Vec::with_capacity(known.len());
         for QueueItem { key, function, row, begun } in known {
@@ -90,42 +86,30 @@ impl Executor {
     /// repeating it changes nothing.
     pub async fn cancel(&self, id: &WorkerId, key: &IdempotencyKey) -> Result<(), ExecutorError> {
         let core = &self.core;
-        loop {
-            let located = self.find_worker(id).await?;
-            let worker = located.worker;
-            let (attempt, position) = {
-                let mut state = core.lock();
-                Core::check_available(&state)?;
-                let attempt = core.cancel_locked(&mut state, worker, key);
-                (attempt, state.worker_position(worker))
-            };
-            let attempt = match attempt {
-                Ok(attempt) => attempt,
-                Err(error) => return Err(core.durable_error(position, error).await),
-            };
-            let outcome = match attempt {
-                CancelAttempt::Recorded => return core.wait_until_durable(position).await,
-                CancelAttempt::Retry => continue,
-                CancelAttempt::Ended(outcome) => outcome,
-                CancelAttempt::AskStore => {
-                    let hash = key.index_hash();
-                    match core.read_store(move |store| store.idempotency_row(worker, hash)).await? {
-                        Some(row) => row.outcome,
-                        None => {
-                            return Err(ExecutorError::InvocationNotFound {
-                                worker: id.clone(),
-                                key: key.clone(),
-                            });
-                        }
-                    }
-                }
-            };
-            return match core.read_durable_row(worker, position.with_seq(outcome)).await? {
-                Row::InboxEvent(InboxEvent::Admin(AdminRequest::InvocationCancelled { .. })) => Ok(()),
-                Row::InboxEvent(_) | Row::Entries { .. } => {
-                    Err(ExecutorError::InvocationBegun { key: key.clone(), ended: true })
-                }
-            };
+        let attempted = self.with_worker(id, |state, worker| {
+            let attempt = core.cancel_locked(state, worker, key);
+            (worker, attempt, state.worker_position(worker))
+        });
+        let (worker, attempt, position) = attempted.await?;
+        let outcome = match attempt {
+            Err(error) => return Err(core.durable_error(position, error).await),
+            Ok(CancelAttempt::Recorded) => return core.wait_until_durable(position).await,
+            Ok(CancelAttempt::Ended(outcome)) => outcome,
+            Ok(CancelAttempt::AskStore) => {
+                let hash = key.index_hash();
+                let row = core.read_store(move |store| store.idempotency_row(worker, hash)).await?;
+                let Some(row) = row else {
+                    let (worker, key) = (id.clone(), key.clone());
+                    return Err(ExecutorError::InvocationNotFound { worker, key });
+                };
+                row.outcome
+            }
+        };
+        match core.read_durable_row(worker, position.with_seq(outcome)).await? {
+            Row::InboxEvent(InboxEvent::Admin(AdminRequest::InvocationCancelled { .. })) => Ok(()),
+            Row::InboxEvent(_) | Row::Entries { .. } => {
+                Err(ExecutorError::InvocationBegun { key: key.clone(), ended: true })
+            }
         }
     }
 }
@@ -137,8 +121,11 @@ impl Core {
         worker: WorkerNum,
         key: &IdempotencyKey,
     ) -> Result<CancelAttempt, ExecutorError> {
-        let Some(projection) = state.ledger.projection(worker) else { return Ok(CancelAttempt::Retry) };
-        let begun = projection.current.as_ref().is_some_and(|current| current.key.matches(key));
+        let begun = state
+            .ledger
+            .projection(worker)
+            .and_then(|projection| projection.current.as_ref())
+            .is_some_and(|current| current.key.matches(key));
         let slot = Self::slot(state, worker);
         let runs = slot.current.as_ref().is_some_and(|current| current.key == key.as_str());
         let place = slot.pending.iter().position(|pending| pending.key == key.as_str());
@@ -232,10 +219,8 @@ impl Core {
 }
 
 /// Returns the invocations in the slot and the projection.
-fn queue_items(state: &State, worker: WorkerNum) -> Option<Vec<QueueItem>> {
-    let projection = state.ledger.projection(worker)?;
+fn queue_items(projection: &WorkerProjection, slot: Option<&WorkerSlot>) -> Vec<QueueItem> {
     let mut known = Vec::new();
-    let slot = state.slots.get(&worker);
     let pending = |pending: &PendingInvocation, begun| QueueItem {
         key: pending.key.clone(),
         function: pending.invocation.as_ref().map(|invocation| invocation.function.clone()),
@@ -257,7 +242,7 @@ fn queue_items(state: &State, worker: WorkerNum) -> Option<Vec<QueueItem>> {
             begun: false,
         })),
     }
-    Some(known)
+    known
 }
 
 /// Returns the function and the time of acceptance of the invocation of `wanted` in a row.

@@ -4,7 +4,7 @@
 //! the entry that makes it unused is durable. A crash in between leaves an image that no entry names; the next start
 //! removes it.
 
-use super::core::{Core, ResidentInstance};
+use super::core::{Core, ResidentInstance, State};
 use super::position::RowPosition;
 use super::worker_task::append_entries;
 use super::{ExecutorError, ExecutorMetrics};
@@ -172,13 +172,11 @@ async fn sweep_image(core: &Arc<Core>, hash: [u8; 32]) -> Result<(), ExecutorErr
     // `try_write`, because a queued writer would block tasks that take snapshots meanwhile. An image that is skipped
     // here is checked again at the next start.
     let Ok(_image_guard) = core.image_lock.try_write() else { return Ok(()) };
-    let needed = loop {
-        let Some(located) = core.locate(&owner).await? else { break false };
-        // A projection that was discarded with the ledger, says nothing about the image.
-        if let Some(hashes) = image_hashes(core, located.worker) {
-            break hashes.contains(&hash);
-        }
+    let is_needed = |state: &mut State, worker: Option<WorkerNum>| {
+        let projection = worker.and_then(|worker| state.ledger.projection(worker));
+        projection.is_some_and(|projection| projection.snapshot_state.image_hashes().contains(&hash))
     };
+    let needed = core.with_worker_if_exists(&owner, is_needed).await?;
     if !needed {
         let snapshots = core.snapshots.clone();
         read_image(core, move || match snapshots.get(hash)? {

@@ -16,7 +16,7 @@ use super::interrupt::interrupt_guest;
 use super::invoke::{check_usable, internal};
 use super::ledger::{ActivationId, LedgerEvent};
 use super::load::{self, LoadError, Loader};
-use super::projection::{FinishedUpdate, PendingUpdate, WorkerProjection};
+use super::projection::{FinishedUpdate, PendingUpdate, SnapshotState, WorkerProjection};
 use super::worker_task::append_entries;
 use super::{ComponentFault, Executor, ExecutorError, ExecutorMetrics, snapshot};
 use crate::storage::ports::{Seq, WorkerNum};
@@ -72,54 +72,25 @@ impl Executor {
     /// Requests an update, in place of the pending one. Durable on return. It is performed as soon as no invocation runs,
     /// and [`Executor::updates`] returns its result. Repeating the request changes nothing.
     pub async fn update(&self, id: &WorkerId, mode: UpdateMode, to: u32) -> Result<(), ExecutorError> {
-        self.change_update(id, |core, state, worker| core.request_update(state, worker, mode, to)).await
+        self.change_worker(id, |state, worker| self.core.request_update(state, worker, mode, to)).await
     }
 
     /// Withdraws the pending update. Durable on return. An update that was performed or refused is not changed.
     pub async fn withdraw_update(&self, id: &WorkerId) -> Result<(), ExecutorError> {
-        self.change_update(id, Core::withdraw_update_locked).await
-    }
-
-    async fn change_update(
-        &self,
-        id: &WorkerId,
-        change: impl Fn(&Arc<Core>, &mut State, WorkerNum) -> Result<(), ExecutorError>,
-    ) -> Result<(), ExecutorError> {
-        let core = &self.core;
-        let (outcome, position) = loop {
-            let located = self.find_worker(id).await?;
-            let worker = located.worker;
-            let mut state = core.lock();
-            Core::check_available(&state)?;
-            if state.ledger.projection(worker).is_none() {
-                continue;
-            }
-            let outcome = change(core, &mut state, worker);
-            break (outcome, state.worker_position(worker));
-        };
-        match outcome {
-            Ok(()) => core.wait_until_durable(position).await,
-            Err(error) => Err(core.durable_error(position, error).await),
-        }
+        self.change_worker(id, |state, worker| self.core.withdraw_update_locked(state, worker)).await
     }
 
     /// Returns a worker's version and updates. What they show is durable on return.
     pub async fn updates(&self, id: &WorkerId) -> Result<UpdateView, ExecutorError> {
-        let (view, position) = loop {
-            let located = self.find_worker(id).await?;
-            let worker = located.worker;
-            let state = self.core.lock();
-            let Some(projection) = state.ledger.projection(worker) else { continue };
-            let view = UpdateView {
+        let read = self.read_worker(id, |_, _, projection| {
+            let SnapshotState { update, last_update, .. } = &projection.snapshot_state;
+            UpdateView {
                 version: projection.template_version,
-                pending: projection
-                    .snapshot_state
-                    .update
-                    .map(|pending| (pending.at, pending.mode, pending.to)),
-                last: projection.snapshot_state.last_update.clone().map(UpdateOutcome::from),
-            };
-            break (view, state.worker_position(worker));
-        };
+                pending: update.map(|pending| (pending.at, pending.mode, pending.to)),
+                last: last_update.clone().map(UpdateOutcome::from),
+            }
+        });
+        let (view, position) = read.await?;
         self.core.wait_until_durable(position).await?;
         Ok(view)
     }

@@ -6,9 +6,10 @@
 
 use super::ExecutorError;
 use super::adapters::{ActivationAdapter, port_error, step_port_error};
-use super::core::{Core, LocatedName, PendingInvocation, State};
+use super::core::{Core, PendingInvocation, State};
 use super::ledger::call_delivery::{CallRequest, CallTarget, CancelRequest};
 use super::ledger::{LedgerEvent, NewWorker, StepOutcome};
+use super::locate::LocatedName;
 use super::position::RowPosition;
 use super::projection::TerminalState;
 use super::scheduler::{TimerEvent, TimerId, TimerReason};
