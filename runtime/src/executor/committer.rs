@@ -221,9 +221,7 @@ fn discard_all(core: &Arc<Core>, reason: &Arc<str>) {
         complete(on_durable, Err(error.clone()));
     }
     for (_, slot) in slots.into_iter().collect::<std::collections::BTreeMap<_, _>>() {
-        if let Some(interrupt_handle) = slot.interrupt_handle {
-            interrupt_handle.interrupt();
-        }
+        slot.life_cycle.interrupt();
         for pending in slot.pending.into_iter().chain(slot.current) {
             send_reply(pending.waiters, Err(error.clone()));
         }

@@ -11,6 +11,7 @@
 use super::error::ExecutorError;
 use super::ledger::store_reads::StoreRead;
 use super::ledger::{Ledger, LedgerAction, LedgerEvent, StepError, StepOutcome};
+use super::life_cycle::LifeCycle;
 use super::logs::{LogRing, Logs};
 use super::panics::StateGuard;
 use super::progress::AcceptanceQueue;
@@ -25,16 +26,14 @@ use super::{ExecutorMetrics, ExecutorParts, HostAuthorization, TemplateLookup, W
 use crate::entropy::Entropy;
 use crate::spawner::{self, Spawner};
 use crate::storage::ports::{ContentStore, Seq, Store, StoreError, WorkerNum};
-use golem_host::InterruptHandle;
 use golem_host::ports::Clock;
 use golem_model::{Invocation, TemplateId, Value};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 
 /// The reply to an invocation: its result, or the error for the caller.
 pub(crate) type Reply = Result<Option<Value>, ExecutorError>;
@@ -93,25 +92,20 @@ pub(crate) struct WorkerSlot {
     pub(crate) pending: VecDeque<PendingInvocation>,
     /// The invocation that runs, waits, or is to be retried.
     pub(crate) current: Option<PendingInvocation>,
-    /// Whether a task drives the worker.
-    pub(crate) has_task: bool,
-    /// Set when the worker must continue although its projection says that it waits.
-    pub(crate) woken: bool,
-    /// Held by a task that was woken, until it has an instance or nothing to do.
-    pub(crate) wake_permit: Option<OwnedSemaphorePermit>,
-    /// Interrupts the running guest.
-    pub(crate) interrupt_handle: Option<InterruptHandle>,
-    /// Requests that wait until the task has settled its present work. Dropping a sender completes its request.
-    pub(crate) settle_waiters: Vec<oneshot::Sender<Infallible>>,
-    /// The idle instance, if the worker has one.
-    pub(crate) idle_instance: Option<ResidentInstance>,
-    /// The value of the idle counter when the instance became idle: its key in [`State::idle`].
-    pub(crate) idle_since: u64,
+    /// Whether a task drives the worker, and whether its instance is idle.
+    pub(crate) life_cycle: LifeCycle,
     /// Notified when another worker has answered a call of this worker.
     pub(crate) answer_notify: Arc<Notify>,
     /// Recent answers by call. A caller in memory reads an answer here, without waiting for a commit and without
     /// reading the store.
     pub(crate) recent_answers: BTreeMap<u64, Arc<[u8]>>,
+}
+
+impl WorkerSlot {
+    /// Whether a task has taken an invocation.
+    pub(crate) fn drives_invocation(&self) -> bool {
+        self.life_cycle.has_task() && self.current.is_some()
+    }
 }
 
 /// What to do once a row is durable.
@@ -361,7 +355,7 @@ impl Core {
         }
         let generation = state.generation;
         let slot = Self::slot(state, worker);
-        if !std::mem::replace(&mut slot.has_task, true) {
+        if slot.life_cycle.start() {
             let task = worker_task::run_contained(self.clone(), worker, generation);
             self.spawn(task);
         }
@@ -399,7 +393,7 @@ impl Core {
     /// Removes a slot that holds nothing beyond what the log has.
     pub(crate) fn remove_slot_if_empty(state: &mut State, worker: WorkerNum) {
         let logged = state.ledger.projection(worker).is_some_and(|projection| projection.current.is_some());
-        if let Some(slot) = state.slots.get_mut(&worker).filter(|slot| logged && !slot.has_task)
+        if let Some(slot) = state.slots.get_mut(&worker).filter(|slot| logged && !slot.life_cycle.has_task())
             && let Some(current) = &mut slot.current
         {
             current.waiters.retain(|waiter| !waiter.is_closed());
@@ -408,10 +402,7 @@ impl Core {
             }
         }
         let empty = state.slots.get(&worker).is_some_and(|slot| {
-            !slot.has_task
-                && slot.pending.is_empty()
-                && slot.current.is_none()
-                && slot.idle_instance.is_none()
+            slot.life_cycle.is_resting() && slot.pending.is_empty() && slot.current.is_none()
         });
         if empty {
             state.slots.remove(&worker);

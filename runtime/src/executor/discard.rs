@@ -3,7 +3,7 @@
 //!
 //! Invariant: a discarded invocation has an error as the outcome of its key, and does not run again.
 
-use super::core::{Core, OnDurable, PendingInvocation, State};
+use super::core::{Core, OnDurable, PendingInvocation, State, WorkerSlot};
 use super::invoke::internal;
 use super::ledger::{LedgerEvent, StepOutcome};
 use super::position::RowPosition;
@@ -106,7 +106,7 @@ impl Core {
     ) -> Result<(), ExecutorError> {
         let Some(projection) = state.ledger.projection(worker) else { return Ok(()) };
         // An invocation that runs may have no entry in the log yet.
-        let running = state.slots.get(&worker).is_some_and(|slot| slot.has_task && slot.current.is_some());
+        let running = state.slots.get(&worker).is_some_and(WorkerSlot::drives_invocation);
         if projection.current.is_none() && projection.terminal.is_none() && running {
             let status = WorkerStatus::Running;
             return Err(ExecutorError::NotStopped { worker: projection.id.clone(), status });

@@ -9,7 +9,7 @@
 //! Invariant: when an interrupt is acknowledged, the worker's task has settled and everything that it appended is
 //! durable. A repeated request waits for the same.
 
-use super::core::{Core, OnDurable, State, WorkerSlot};
+use super::core::{Core, OnDurable, State};
 use super::invoke::internal;
 use super::ledger::LedgerEvent;
 use super::{Executor, ExecutorError};
@@ -95,19 +95,21 @@ impl Core {
             interrupt_guest(state, worker);
         }
         match state.slots.get_mut(&worker) {
-            Some(slot) if slot.has_task => Ok(Some(slot.settled())),
-            Some(_) => {
-                Self::reply_interrupted(state, worker);
-                Ok(None)
-            }
             None => Ok(None),
+            Some(slot) => {
+                let settled = slot.life_cycle.settled();
+                if settled.is_none() {
+                    Self::reply_interrupted(state, worker);
+                }
+                Ok(settled)
+            }
         }
     }
 
     /// Stops the running instance. Its task continues from the log.
     fn simulate_crash(state: &mut State, worker: WorkerNum) -> Option<oneshot::Receiver<Infallible>> {
-        let slot = state.slots.get_mut(&worker).filter(|slot| slot.has_task && slot.current.is_some())?;
-        let settled = slot.settled();
+        let slot = state.slots.get_mut(&worker).filter(|slot| slot.current.is_some())?;
+        let settled = slot.life_cycle.settled()?;
         interrupt_guest(state, worker);
         Some(settled)
     }
@@ -133,24 +135,14 @@ impl Core {
     /// The worker's task has settled the work during which these requests came.
     pub(crate) fn notify_settled(state: &mut State, worker: WorkerNum) {
         if let Some(slot) = state.slots.get_mut(&worker) {
-            slot.settle_waiters.clear();
+            slot.life_cycle.notify_settled();
         }
-    }
-}
-
-impl WorkerSlot {
-    /// Returns a receiver whose channel closes when the task has settled its present work, or when the slot is dropped:
-    /// the worker was deleted, or all in-memory state was discarded.
-    fn settled(&mut self) -> oneshot::Receiver<Infallible> {
-        let (tx, rx) = oneshot::channel();
-        self.settle_waiters.push(tx);
-        rx
     }
 }
 
 /// Stops the worker's running instance, if it has one.
 pub(crate) fn interrupt_guest(state: &State, worker: WorkerNum) {
-    if let Some(interrupt_handle) = state.slots.get(&worker).and_then(|slot| slot.interrupt_handle.as_ref()) {
-        interrupt_handle.interrupt();
+    if let Some(slot) = state.slots.get(&worker) {
+        slot.life_cycle.interrupt();
     }
 }

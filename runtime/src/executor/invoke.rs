@@ -332,7 +332,7 @@ impl Core {
         let first = state
             .slots
             .get(&worker)
-            .filter(|slot| !slot.has_task)
+            .filter(|slot| !slot.life_cycle.has_task())
             .and_then(|slot| slot.current.as_ref().or_else(|| slot.pending.front().filter(|_| !begun)));
         if first.is_some_and(|first| first.key == key) {
             Self::reply_interrupted(state, worker);

@@ -5,7 +5,7 @@
 //! Invariant: a worker that was created before the page was requested is on it or on a later one, and a worker that was
 //! deleted before is not.
 
-use super::core::{Core, State};
+use super::core::{Core, State, WorkerSlot};
 use super::ledger::store_reads::StoreRead;
 use super::position::RowPosition;
 use super::projection::WorkerProjection;
@@ -157,7 +157,7 @@ fn build_page(
 /// Returns the current properties of a worker.
 pub(crate) fn worker_view(state: &State, worker: WorkerNum, projection: &WorkerProjection) -> WorkerView {
     let slot = state.slots.get(&worker);
-    let driven = slot.is_some_and(|slot| slot.has_task && slot.current.is_some());
+    let driven = slot.is_some_and(WorkerSlot::drives_invocation);
     let waiting = slot.is_some_and(|slot| !slot.pending.is_empty());
     let status = match projection.status() {
         WorkerStatus::Idle if driven || waiting => WorkerStatus::Running,

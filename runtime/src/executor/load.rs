@@ -123,7 +123,7 @@ pub(super) fn interrupt_handle_of_task(
     match interrupted {
         None => Err(discarded()),
         Some(true) => Err(LoadError::Stopped(StopReason::Interrupted)),
-        Some(false) => Ok(slot.interrupt_handle.get_or_insert_default().clone()),
+        Some(false) => slot.life_cycle.interrupt_handle().ok_or_else(discarded),
     }
 }
 

@@ -162,17 +162,14 @@ impl Core {
         state.idle_counter += 1;
         let since = state.idle_counter;
         state.idle.insert((since, worker));
-        let slot = Self::slot(state, worker);
-        slot.idle_since = since;
-        slot.idle_instance = Some(resident);
+        Self::slot(state, worker).life_cycle.park(resident, since);
         None
     }
 
     /// Takes the worker's idle instance out of the idle set.
     pub(crate) fn take_idle(state: &mut State, worker: WorkerNum) -> Option<ResidentInstance> {
         let slot = state.slots.get_mut(&worker)?;
-        let resident = slot.idle_instance.take()?;
-        let since = slot.idle_since;
+        let (resident, since) = slot.life_cycle.take_idle()?;
         state.idle.remove(&(since, worker));
         Some(resident)
     }

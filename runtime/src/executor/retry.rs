@@ -1,6 +1,6 @@
 //! Delays before the next attempt.
 
-use super::core::{Core, State};
+use super::core::{Core, State, WorkerSlot};
 use super::projection::WorkerProjection;
 use super::scheduler::{TimerEvent, TimerId, TimerReason};
 use crate::storage::ports::WorkerNum;
@@ -20,7 +20,7 @@ impl State {
         worker: WorkerNum,
         projection: &WorkerProjection,
     ) -> bool {
-        let is_driven = self.slots.get(&worker).is_some_and(|slot| slot.has_task && slot.current.is_some());
+        let is_driven = self.slots.get(&worker).is_some_and(WorkerSlot::drives_invocation);
         let has_work = projection.runs_invocations() && projection.has_unfinished_work();
         !is_driven && has_work && self.server_errors.contains_key(&worker)
     }

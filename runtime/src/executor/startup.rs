@@ -66,9 +66,7 @@ impl Executor {
             std::mem::take(&mut state.slots)
         };
         for slot in slots.into_values() {
-            if let Some(interrupt_handle) = slot.interrupt_handle {
-                interrupt_handle.interrupt();
-            }
+            slot.life_cycle.interrupt();
             for pending in slot.pending.into_iter().chain(slot.current) {
                 committer::send_reply(pending.waiters, Err(ExecutorError::ShuttingDown));
             }

@@ -143,7 +143,8 @@ impl Core {
     /// Stops an attempt of the pending update, if one is under way. No invocation runs then.
     fn stop_update(self: &Arc<Self>, state: &mut State, worker: WorkerNum) {
         let begun = state.ledger.projection(worker).is_some_and(|projection| projection.current.is_some());
-        let tried = state.slots.get(&worker).is_some_and(|slot| slot.has_task && slot.current.is_none());
+        let tried =
+            state.slots.get(&worker).is_some_and(|slot| slot.life_cycle.has_task() && slot.current.is_none());
         if tried && !begun {
             interrupt_guest(state, worker);
             // A manual update appends its switch through the worker's activation.

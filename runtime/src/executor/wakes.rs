@@ -176,8 +176,8 @@ impl Core {
     /// Makes the worker continue, whatever it waits for. If its projection is not in memory, it is loaded first.
     pub(crate) fn wake(self: &Arc<Self>, state: &mut State, worker: WorkerNum) {
         if state.ledger.projection(worker).is_some() {
-            Self::slot(state, worker).woken = true;
             self.spawn_if_idle(state, worker);
+            Self::slot(state, worker).life_cycle.wake();
         } else if !state.ledger.is_removed(worker) {
             self.wake_later(state, worker, WakeCondition::Always);
         }
@@ -269,12 +269,13 @@ impl Core {
         if !wakes || state.ledger.projection(worker).is_none() {
             return Ok(());
         }
-        let slot = Self::slot(&mut state, worker);
-        slot.woken = true;
-        if !slot.has_task {
-            slot.wake_permit = Some(permit);
-        }
+        let is_driven = Self::slot(&mut state, worker).life_cycle.has_task();
         self.spawn_if_idle(&mut state, worker);
+        let life_cycle = &mut Self::slot(&mut state, worker).life_cycle;
+        life_cycle.wake();
+        if !is_driven {
+            life_cycle.set_wake_permit(permit);
+        }
         Ok(())
     }
 

@@ -5,7 +5,7 @@
 //! starts the next one without waiting for the commit of the first: replies wait for the commit, the worker does not
 //! (W4).
 //!
-//! Invariant: at most one task of the current generation drives a worker ([`WorkerSlot::has_task`]).
+//! Invariant: at most one task of the current generation drives a worker (`life_cycle`).
 //!
 //! Invariant: the state that a task leaves behind at any point equals the state after a crash at that point, because
 //! everything that matters is in the log.
@@ -194,7 +194,7 @@ async fn recheck_promises(core: &Arc<Core>, worker: WorkerNum, promises: &[Promi
             Ok(PromiseState::Pending) => {}
             Ok(PromiseState::Completed(_) | PromiseState::Unknown) | Err(_) => {
                 if let Some(slot) = core.lock().slots.get_mut(&worker) {
-                    slot.woken = true;
+                    slot.life_cycle.wake();
                 }
                 return;
             }
@@ -227,7 +227,7 @@ fn try_next_work(
     let Some(projection) = state.ledger.projection(worker).filter(|_| !stopping) else {
         // The worker was deleted or the executor stops, so the slot is not needed any more.
         if let Some(slot) = state.slots.get_mut(&worker) {
-            slot.has_task = false;
+            slot.life_cycle.finish();
         }
         return Some(Work::Idle);
     };
@@ -239,7 +239,7 @@ fn try_next_work(
     let due = |idle| projection.snapshot_state.snapshot_is_due(range, idle, policy);
     let (due, overdue) = (due(true), due(false));
     let Some(slot) = state.slots.get_mut(&worker) else { return Some(Work::Idle) };
-    let woken = std::mem::take(&mut slot.woken);
+    let woken = slot.life_cycle.take_wake();
     if let Some(terminal) = terminal {
         reply_terminal_to_all(core, state, worker, terminal);
         finish_task(state, worker);
@@ -300,9 +300,7 @@ fn try_next_work(
 /// Marks the task as ended.
 fn finish_task(state: &mut State, worker: WorkerNum) {
     if let Some(slot) = state.slots.get_mut(&worker) {
-        slot.has_task = false;
-        slot.wake_permit = None;
-        slot.interrupt_handle = None;
+        slot.life_cycle.finish();
     }
     Core::remove_slot_if_empty(state, worker);
 }
@@ -317,7 +315,7 @@ fn take_instance(state: &mut State, worker: WorkerNum, resident: &mut Option<Res
     }
     if let Some(slot) = state.slots.get_mut(&worker) {
         let handle = resident.as_ref().map(|resident| resident.interrupt_handle.clone());
-        slot.interrupt_handle = Some(handle.unwrap_or_default());
+        slot.life_cycle.begin_work(handle.unwrap_or_default());
     }
 }
 
@@ -455,7 +453,7 @@ async fn load_instance(
 ) -> Result<(ResidentInstance, ReplayEnd), WorkResult> {
     let loaded = load::load(core, worker, generation).await;
     // The next worker may be woken.
-    let permit = core.lock().slots.get_mut(&worker).and_then(|slot| slot.wake_permit.take());
+    let permit = core.lock().slots.get_mut(&worker).and_then(|slot| slot.life_cycle.take_wake_permit());
     drop(permit);
     loaded.map_err(|error| match error {
         LoadError::Stopped(stop) => WorkResult::Outcome(Outcome::Stopped(stop)),
@@ -559,7 +557,7 @@ fn wake_again(state: &mut State, worker: WorkerNum) {
     let Some(projection) = state.ledger.projection(worker) else { return };
     let waits = projection.waiting.is_some() || projection.retry_at.is_some();
     if let Some(slot) = state.slots.get_mut(&worker).filter(|_| waits) {
-        slot.woken = true;
+        slot.life_cycle.wake();
     }
 }
 
@@ -656,7 +654,7 @@ fn abandon_work(core: &Arc<Core>, state: &mut State, worker: WorkerNum, error: &
     // The error may describe what the worker's rows say, so it is answered when they are durable.
     let last = state.ledger.projection(worker).map(|projection| Seq(projection.last_row));
     let Some(slot) = state.slots.get_mut(&worker) else { return Flow::Stop };
-    slot.woken = false;
+    slot.life_cycle.take_wake();
     let mut refused: Vec<_> = std::mem::take(&mut slot.pending).into();
     match slot.current.take() {
         Some(current) if begun => {
