@@ -95,7 +95,7 @@ impl Executor {
             if pending {
                 return Ok(KeyState::Pending);
             }
-            let record = cached_key_record(&state, worker, key);
+            let record = state.ledger.key_record(worker, key);
             record.map(|record| record.outcome.map(|outcome| state.row_position(outcome)))
         };
         match known {
@@ -200,8 +200,8 @@ impl Core {
             if let Some(admission) = self.join_pending(state, worker, invocation, mode)? {
                 return Ok(admission);
             }
-            if let Some(record) = cached_key_record(state, worker, &invocation.key) {
-                return Ok(AdmissionAttempt::Known(record));
+            if let Some(record) = state.ledger.key_record(worker, &invocation.key) {
+                return Ok(AdmissionAttempt::Known(record.clone()));
             }
             if !store_checked && state.ledger.may_have_stored_keys(worker) {
                 return Ok(AdmissionAttempt::AskStore);
@@ -393,18 +393,6 @@ impl Core {
             details: format!("row {} of the log should hold an outcome, and does not; restore the data folder from a backup", outcome.seq()).into(),
         })
     }
-}
-
-/// Returns what the ledger and the projection know about a key.
-pub(super) fn cached_key_record(state: &State, worker: WorkerNum, key: &IdempotencyKey) -> Option<KeyRecord> {
-    if let Some(record) = state.ledger.key_record(worker, key) {
-        return Some(record.clone());
-    }
-    let projection = state.ledger.projection(worker)?;
-    let begun =
-        projection.current.as_ref().filter(|current| current.key.matches(key)).map(|current| current.started);
-    let queued = || projection.queue.iter().find(|(_, queued)| queued.matches(key)).map(|(seq, _)| *seq);
-    begun.or_else(queued).map(|started| KeyRecord { started: Seq(started), outcome: None, invocation: None })
 }
 
 /// Returns the function and digest of the invocation in a row.

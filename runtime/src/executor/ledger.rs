@@ -18,6 +18,7 @@ mod counts;
 mod deleted_names;
 mod encoded;
 mod flush;
+mod key_index;
 mod name_index;
 mod promises;
 pub(crate) mod shared_values;
@@ -27,10 +28,12 @@ mod waits;
 pub(crate) use counts::WorkerCounts;
 pub(crate) use encoded::{EncodedEntries, EncodedEvent};
 pub(crate) use flush::BatchDraft;
+pub(crate) use key_index::KeyRecord;
 
 use self::call_delivery::{CallRequest, CancelRequest};
 use self::deleted_names::DeletedNames;
 use self::encoded::{EncodedRow, InvocationDigest};
+use self::key_index::KeyIndex;
 use self::name_index::NameIndex;
 use super::projection::call_state::PendingReply;
 use super::projection::{FoldEffect, PromiseSlot, WorkerProjection};
@@ -46,10 +49,6 @@ use golem_model::{
 };
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-
-/// Index entries of one worker that may wait to be written. When a worker has this many, they are written with the next
-/// commit.
-const KEYS_UNWRITTEN_MAX: usize = 256;
 
 /// Identifies one activation: one stay of a worker in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -168,17 +167,6 @@ pub(crate) enum LedgerAction {
     PromisesGone(WorkerId, OplogIndex),
 }
 
-/// The rows of a key's invocation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct KeyRecord {
-    /// The row with its function and parameters.
-    pub(crate) started: Seq,
-    /// The row with its outcome.
-    pub(crate) outcome: Option<Seq>,
-    /// Its function and digest, if it was recorded in this process. Otherwise the row `started` must be read.
-    pub(crate) invocation: Option<InvocationDigest>,
-}
-
 #[derive(Debug)]
 struct CachedProjection {
     /// Shared with the load of an instance and with a flush that is being encoded. A change makes a copy meanwhile.
@@ -186,12 +174,8 @@ struct CachedProjection {
     activation: Option<ActivationId>,
     /// The first row that is not folded into the stored projection.
     dirty_since: Option<Seq>,
-    /// Index entries that the store does not have yet.
-    unwritten_keys: Vec<IdempotencyRow>,
     /// The last flush that contained this projection. The projection may be evicted once that flush is committed.
     last_flush: u64,
-    /// Whether the store may have index entries of this worker.
-    may_have_stored_keys: bool,
     last_used: u64,
     /// The last store read that had begun when the projection was loaded, used, changed or written. It is not evicted
     /// before that read and those before it have ended.
@@ -222,9 +206,8 @@ pub(crate) struct Ledger {
     removals: BTreeMap<Seq, RemovedWorker>,
     removed_workers: HashSet<WorkerNum>,
     deleted_names: DeletedNames,
-    key_records: BTreeMap<(WorkerNum, [u8; 16]), KeyRecord>,
+    keys: KeyIndex,
     dirty: BTreeMap<Seq, WorkerNum>,
-    keys_overfull: Vec<WorkerNum>,
     unwritten_rows: Vec<LogRow>,
     promise_waiters: waits::PromiseWaiters,
     worker_num_max: u64,
@@ -265,9 +248,8 @@ impl Ledger {
             removals: BTreeMap::new(),
             removed_workers: HashSet::new(),
             deleted_names: DeletedNames::default(),
-            key_records: BTreeMap::new(),
+            keys: KeyIndex::default(),
             dirty: BTreeMap::new(),
-            keys_overfull: Vec::new(),
             unwritten_rows: Vec::new(),
             promise_waiters: waits::PromiseWaiters::default(),
             worker_num_max: position.derived.worker_num_max,
@@ -358,12 +340,12 @@ impl Ledger {
 
     /// The key record that the ledger has. The store may have records of older keys of the worker.
     pub(crate) fn key_record(&self, worker: WorkerNum, key: &IdempotencyKey) -> Option<&KeyRecord> {
-        self.key_records.get(&(worker, key.index_hash()))
+        self.keys.get(worker, key)
     }
 
     /// Whether the store may have keys of the worker that the ledger does not have.
     pub(crate) fn may_have_stored_keys(&self, worker: WorkerNum) -> bool {
-        self.projections.get(&worker).is_none_or(|cached| cached.may_have_stored_keys)
+        self.keys.may_be_in_store(worker)
     }
 
     /// Whether the worker was deleted, even if the store still has its projection.
@@ -381,10 +363,10 @@ impl Ledger {
     /// Inserts a projection that was read from the store. Does nothing if the worker is in memory already or was
     /// deleted.
     pub(crate) fn load(&mut self, projection: WorkerProjection) -> WorkerNum {
-        self.insert(projection, true)
+        self.insert(projection, false)
     }
 
-    fn insert(&mut self, projection: WorkerProjection, may_have_stored_keys: bool) -> WorkerNum {
+    fn insert(&mut self, projection: WorkerProjection, is_new: bool) -> WorkerNum {
         let worker = WorkerNum(projection.worker);
         if self.projections.contains_key(&worker) || self.removed_workers.contains(&worker) {
             return worker;
@@ -392,6 +374,7 @@ impl Ledger {
         self.by_id.insert(projection.id.clone(), worker);
         self.name_index.insert(&projection.id, worker);
         self.register_waits(&projection);
+        self.keys.insert_worker(&projection, is_new);
         let wake_at = projection.timer_due_at();
         if wake_at.is_some() {
             self.actions.push(LedgerAction::SetTimer(worker, wake_at));
@@ -403,9 +386,7 @@ impl Ledger {
                 projection: Arc::new(projection),
                 activation: None,
                 dirty_since: None,
-                unwritten_keys: Vec::new(),
                 last_flush: 0,
-                may_have_stored_keys,
                 last_used: self.use_counter,
                 last_read: self.store_reads.last(),
             },
@@ -434,7 +415,7 @@ impl Ledger {
                 .ok_or(StepError::UnknownWorker)?;
             self.worker_num_max = self.worker_num_max.max(worker.0);
             self.counts.add(&projection.id);
-            self.insert(projection, false);
+            self.insert(projection, true);
         }
         self.fold_row(worker, row.seq, body, &encoded::digests(body));
         // The replies were appended in the same commit, so their rows follow in the log.
@@ -502,7 +483,7 @@ impl Ledger {
         self.worker_num_max += 1;
         self.counts.add(&projection.id);
         let at = projection.created_at;
-        self.insert(projection, false);
+        self.insert(projection, true);
         let configured = (!options.is_empty()).then_some(Entry::Configured { at, options });
         let entries = std::iter::once(entry).chain(configured).collect();
         self.append_row(worker, Row::Entries { first, entries });
@@ -578,36 +559,14 @@ impl Ledger {
             self.dirty.insert(seq, worker);
         }
         for effect in effects {
-            let (key, started, outcome) = match effect {
-                FoldEffect::InvocationBegun { key, started } => (key, started, None),
-                FoldEffect::InvocationEnded { key, started, outcome } => (key, started, Some(outcome)),
-                FoldEffect::Reply(due) => {
-                    self.pending_replies.push(due);
-                    continue;
+            match effect {
+                FoldEffect::InvocationBegun { key, started } => {
+                    self.keys.begin(worker, &key, started, invocations);
                 }
-            };
-            // Anonymous invocations cannot be looked up, so they are not indexed. Their keys begin with a space.
-            if key.starts_with(' ') {
-                continue;
-            }
-            let Ok(key) = IdempotencyKey::new(key) else { continue };
-            let key_hash = key.index_hash();
-            let record = self.key_records.entry((worker, key_hash)).or_insert_with(|| KeyRecord {
-                started,
-                outcome: None,
-                invocation: None,
-            });
-            record.outcome = outcome;
-            if outcome.is_none()
-                && let Some((_, digest)) = invocations.iter().find(|(of, _)| *of == key)
-            {
-                record.invocation = Some(digest.clone());
-            }
-            if let Some(outcome) = outcome {
-                cached.unwritten_keys.push(IdempotencyRow { worker, key_hash, started, outcome });
-                if cached.unwritten_keys.len() == KEYS_UNWRITTEN_MAX {
-                    self.keys_overfull.push(worker);
+                FoldEffect::InvocationEnded { key, started, outcome } => {
+                    self.keys.end(worker, &key, started, outcome);
                 }
+                FoldEffect::Reply(reply) => self.pending_replies.push(reply),
             }
         }
         let wake_at = cached.projection.timer_due_at();
@@ -639,18 +598,13 @@ impl Ledger {
 
     fn remove_worker(&mut self, worker: WorkerNum, seq: Seq) {
         let mut name = None;
+        self.keys.remove_worker(worker);
         if let Some(cached) = self.projections.remove(&worker) {
             self.by_id.remove(&cached.projection.id);
             self.name_index.remove(&cached.projection.id);
             self.counts.remove(&cached.projection.id);
             if let Some(since) = cached.dirty_since {
                 self.dirty.remove(&since);
-            }
-            // The written and unwritten ones, and those of invocations that had begun or were queued.
-            let of_worker = (worker, [0; 16])..=(worker, [u8::MAX; 16]);
-            let keys: Vec<_> = self.key_records.range(of_worker).map(|(key, _)| *key).collect();
-            for key in keys {
-                self.key_records.remove(&key);
             }
             self.promise_waiters.unregister(worker);
             self.release_promise_waiters(&cached.projection.id, OplogIndex::START);

@@ -4,7 +4,7 @@
 //! If it had none yet ("lazy accept"), that row is appended just before the row that cancels it.
 
 use super::core::{Core, OnDurable, PendingInvocation, State, WorkerSlot};
-use super::invoke::{cached_key_record, internal};
+use super::invoke::internal;
 use super::ledger::{LedgerEvent, StepOutcome};
 use super::projection::WorkerProjection;
 use super::{Executor, ExecutorError, committer};
@@ -135,7 +135,7 @@ impl Core {
             if begun || runs {
                 return Err(ExecutorError::InvocationBegun { key: key.clone(), ended: false });
             }
-            return Ok(match cached_key_record(state, worker, key).and_then(|record| record.outcome) {
+            return Ok(match state.ledger.key_record(worker, key).and_then(|record| record.outcome) {
                 Some(outcome) => CancelAttempt::Ended(outcome),
                 None => CancelAttempt::AskStore,
             });

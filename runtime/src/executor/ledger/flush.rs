@@ -59,7 +59,7 @@ impl Ledger {
         let BatchDraft { batch, projections } = draft;
         let mut budget = if idle { DERIVED_PER_IDLE_COMMIT } else { DERIVED_PER_COMMIT };
         let mut taken = Vec::new();
-        for worker in std::mem::take(&mut self.keys_overfull) {
+        for worker in self.keys.take_overfull() {
             self.take_projection(worker, batch, projections, &mut taken);
         }
         budget = budget.saturating_sub(projections.len() + batch.idempotency_rows.len());
@@ -114,8 +114,7 @@ impl Ledger {
         let Some(cached) = self.projections.get_mut(&worker) else { return };
         let Some(since) = cached.dirty_since.take() else { return };
         self.dirty.remove(&since);
-        cached.may_have_stored_keys |= !cached.unwritten_keys.is_empty();
-        batch.idempotency_rows.append(&mut cached.unwritten_keys);
+        batch.idempotency_rows.append(&mut self.keys.take_unwritten(worker));
         projections.push(cached.projection.clone());
         taken.push(worker);
     }
@@ -172,6 +171,7 @@ impl Ledger {
             if let Some(cached) = self.projections.remove(&worker) {
                 self.by_id.remove(&cached.projection.id);
                 self.name_index.remove(&cached.projection.id);
+                self.keys.evict_worker(worker);
             }
         }
         let left = self.projections.len();

@@ -101,13 +101,7 @@ impl Ledger {
     pub(super) fn drop_retired(&mut self) {
         for retired in self.store_reads.take_retired() {
             match retired {
-                RetiredItem::Key(row) => {
-                    let entry = (row.worker, row.key_hash);
-                    if self.key_records.get(&entry).is_some_and(|record| record.outcome == Some(row.outcome))
-                    {
-                        self.key_records.remove(&entry);
-                    }
-                }
+                RetiredItem::Key(row) => self.keys.retire(&row),
                 RetiredItem::Worker(removed) => {
                     self.removed_workers.remove(&removed.worker);
                     if let Some(name) = &removed.name {

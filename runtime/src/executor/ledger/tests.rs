@@ -240,7 +240,7 @@ fn random_step(ledger: &mut Ledger, store: &ModelStore, random: &mut Random, key
         }
         (None, _) => match projection.queue.front() {
             Some((accepted_row, queued)) => {
-                let key = IdempotencyKey::new(queued.0.clone()).unwrap_or(key);
+                let key = IdempotencyKey::from_stored(queued.0.clone()).unwrap();
                 let source = InvocationSource::Queued { row: *accepted_row };
                 vec![Entry::InvocationStarted { at: now(), key, source }]
             }
@@ -307,7 +307,7 @@ fn check(seed: u64) {
         );
     }
     for ((worker, hash), outcome) in &outcomes {
-        let here = reopened.key_records.get(&(*worker, *hash)).and_then(|record| record.outcome);
+        let here = reopened.keys.get_by_hash(*worker, *hash).and_then(|record| record.outcome);
         let stored = store.idempotency_rows.get(&(*worker, *hash)).map(|row| row.outcome);
         assert_eq!(here.or(stored), Some(*outcome), "seed {seed}: the outcome of a key of {worker} is lost");
     }

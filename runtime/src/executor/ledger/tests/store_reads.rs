@@ -3,6 +3,7 @@
 
 use super::super::store_reads::StoreRead;
 use super::*;
+use std::collections::BTreeSet;
 
 /// What was read from the store.
 struct Found {
@@ -51,7 +52,7 @@ fn finish(ledger: &mut Ledger, store: &ModelStore, running: RunningRead, seed: u
         );
     }
     if let Some(key) = key.filter(|(worker, _)| projections.contains_key(worker)) {
-        let here = ledger.key_records.get(&key).and_then(|record| record.outcome);
+        let here = ledger.keys.get_by_hash(key.0, key.1).and_then(|record| record.outcome);
         assert_eq!(here.or(found.outcome), outcomes.get(&key).copied(), "seed {seed}: the outcome of a key");
     }
     let in_memory = ledger.worker_num(&id).and_then(|worker| ledger.projection(worker)).cloned();
@@ -66,6 +67,23 @@ fn finish(ledger: &mut Ledger, store: &ModelStore, running: RunningRead, seed: u
     let begins_after = found.deleted_name.unwrap_or_default();
     let new = NewWorker { entry: created(id), options: FailureOptions::default(), begins_after };
     ledger.step(now(), LedgerEvent::CreateWorker(new)).unwrap();
+}
+
+/// Checks that the index has the keys whose invocations have not ended, of the workers in memory and of no others.
+fn check_unfinished_keys(ledger: &Ledger, seed: u64) {
+    let keys = |projection: &WorkerProjection| {
+        let current = projection.current.iter().map(|current| &current.key);
+        let keys = current.chain(projection.queue.iter().map(|(_, key)| key));
+        // Anonymous keys are not valid as keys of requests.
+        keys.filter_map(|key| IdempotencyKey::new(&*key.0).ok()).collect::<Vec<_>>()
+    };
+    let expected: BTreeSet<_> = ledger
+        .projections
+        .iter()
+        .flat_map(|(worker, cached)| keys(&cached.projection).into_iter().map(|key| (*worker, key)))
+        .map(|(worker, key)| (worker, key.index_hash()))
+        .collect();
+    assert_eq!(ledger.keys.unfinished(), expected, "seed {seed}");
 }
 
 fn check(seed: u64) {
@@ -107,6 +125,7 @@ fn check(seed: u64) {
             }
         }
         ledger.take_actions();
+        check_unfinished_keys(&ledger, seed);
     }
     running.clear();
     let batch = ledger.take_batch(true).encode();
