@@ -111,7 +111,9 @@ impl Client {
                 // `perform` has put the requests that use the promise in front.
                 assert!(!state.script.is_empty(), "a promise is awaited");
             }
-            locked(&self.history).count_operation(request.kind());
+            if let Some(operation) = request.kind() {
+                locked(&self.history).count_operation(operation);
+            }
         }
         locked(&self.state).is_done = true;
     }

@@ -1,8 +1,8 @@
 //! Sending a request once, and checking its answer.
 
 use super::calls::{
-    check_answer, classify_reply, create, ensure, invocation, invoke, invoke_number, promise_id_value,
-    result_unless_discarded, wrong,
+    attempts_max, check_answer, classify_reply, create, ensure, invocation, invoke, invoke_number,
+    promise_id_value, result_unless_discarded, wrong,
 };
 use super::requests::{FailingFunction, HttpRequestKind, RegionFunction, Request, Worker, number_name};
 use super::{AttemptError, Client};
@@ -14,8 +14,8 @@ use crate::sim::outside::{HOST, ONCE};
 use crate::sim::platform::Template;
 use golem_host::ports::Clock;
 use golem_model::oplog::FailureCause;
-use golem_model::{IdempotencyKey, OplogIndex, PromiseId, Value, WorkerStatus};
-use golem_runtime::executor::{Executor, ExecutorError, KeyState};
+use golem_model::{Entry, IdempotencyKey, OplogIndex, PromiseId, Value, WorkerStatus};
+use golem_runtime::executor::{Executor, ExecutorError, KeyState, OplogSearch};
 use std::time::Duration;
 
 impl Client {
@@ -85,7 +85,10 @@ impl Client {
             Request::Cancel { worker, key: cancelled } => {
                 let queued = IdempotencyKey::new(cancelled.as_str()).expect("the key is valid");
                 match executor.cancel(&worker.id(), &queued).await {
-                    Err(ExecutorError::InvocationBegun { .. }) => Ok(()),
+                    Err(ExecutorError::InvocationBegun { .. }) => {
+                        locked(&self.history).count_operation("cancel after the begin");
+                        Ok(())
+                    }
                     other => {
                         classify_reply(worker, other)?;
                         let mut history = locked(&self.history);
@@ -112,7 +115,11 @@ impl Client {
                 ensure(executor, worker).await?;
                 match executor.recover_worker(&worker.id()).await {
                     Err(ExecutorError::NotStopped { .. }) => Ok(()),
-                    other => classify_reply(worker, other),
+                    other => {
+                        classify_reply(worker, other)?;
+                        locked(&self.history).count_operation("recover");
+                        Ok(())
+                    }
                 }
             }
             Request::Region { worker, how } => {
@@ -198,7 +205,11 @@ impl Client {
                 match executor.update(&worker.id(), *mode, updates.version + 1).await {
                     // Another client was quicker, or this is a repetition.
                     Err(ExecutorError::UpdateToSame { .. }) => Ok(()),
-                    other => classify_reply(worker, other),
+                    other => {
+                        classify_reply(worker, other)?;
+                        locked(&self.history).count_operation("request of an update");
+                        Ok(())
+                    }
                 }
             }
             Request::Keep(worker) => {
@@ -275,6 +286,11 @@ impl Client {
                 let known = !matches!(view.status, WorkerStatus::Failed | WorkerStatus::Exited);
                 check_answer(known, || format!("the worker is {:?}", view.status))?;
                 classify_reply(worker, executor.queue(&worker.id()).await)?;
+                let updates = classify_reply(worker, executor.updates(&worker.id()).await)?;
+                if let Some(last) = updates.last {
+                    let operation = if last.refused.is_none() { "update" } else { "refused update" };
+                    locked(&self.history).count_operation(operation);
+                }
                 self.check_key_state(executor, worker).await
             }
             Request::Pause { ms } => {
@@ -388,6 +404,9 @@ impl Client {
                 check_answer(expected && how != FailingFunction::Refuse, || {
                     format!("it failed with {cause:?}")
                 })?;
+                if matches!(cause, FailureCause::Trap { .. }) {
+                    self.check_attempts(executor, worker, key).await?;
+                }
                 locked(&self.history).count_operation(operation);
                 if may_succeed {
                     self.end_increment(&number, key, Outcome::Discarded);
@@ -402,6 +421,41 @@ impl Client {
             Err(other) => return Err(other),
         }
         Ok(())
+    }
+
+    /// Checks that an invocation failed after as many attempts as the worker's policy allows.
+    async fn check_attempts(
+        &self,
+        executor: &Executor,
+        worker: &Worker,
+        key: &str,
+    ) -> Result<(), AttemptError> {
+        let own = key.to_owned();
+        // Beginnings of invocations, and whether each is this one, and attempts that failed.
+        let filter_map = move |_: OplogIndex, entry: &Entry| match entry {
+            Entry::InvocationStarted { key, .. } => Some((Some(key.as_str() == own), 1)),
+            Entry::AttemptFailed { .. } => Some((None, 1)),
+            _ => None,
+        };
+        let search = OplogSearch {
+            from: OplogIndex(1),
+            count: 10_000,
+            bytes_max: usize::MAX,
+            is_filtered: true,
+            filter_map: Box::new(filter_map),
+        };
+        let log = match executor.oplog(&worker.id(), search).await {
+            // It was deleted meanwhile.
+            Err(ExecutorError::WorkerNotFound { .. }) => return Ok(()),
+            other => classify_reply(worker, other)?.entries,
+        };
+        let begins = log.iter().rposition(|begun| *begun == Some(true));
+        let behind = log.iter().skip(begins.map_or(log.len(), |begins| begins + 1));
+        let failed = behind.take_while(|begun| begun.is_none()).count();
+        let expected = attempts_max(worker) - 1;
+        check_answer(begins.is_some() && failed == expected, || {
+            format!("{failed} attempts failed before the last, there should be {expected}")
+        })
     }
 
     async fn fetch(
@@ -435,7 +489,10 @@ impl Client {
         drop(history);
         match &result {
             // The connection broke, or a crash came in between and the request must not be repeated.
-            Value::Result(Err(Some(_))) => Ok(()),
+            Value::Result(Err(Some(_))) => {
+                locked(&self.history).count_operation("failed HTTP request");
+                return Ok(());
+            }
             Value::Result(Ok(Some(answer))) => match &**answer {
                 Value::List(statuses) => check_answer(
                     statuses.len() == paths.len() && statuses.iter().all(|status| *status == Value::U16(200)),
@@ -453,7 +510,13 @@ impl Client {
                 _ => Err(wrong(&result)),
             },
             _ => Err(wrong(&result)),
-        }
+        }?;
+        locked(&self.history).count_operation(match how {
+            HttpRequestKind::Get | HttpRequestKind::Post => "HTTP request",
+            HttpRequestKind::Once => "HTTP request that must not be repeated",
+            HttpRequestKind::Together => "HTTP requests at the same time",
+        });
+        Ok(())
     }
 }
 

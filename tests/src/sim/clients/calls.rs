@@ -94,6 +94,12 @@ fn failure_options(id: &WorkerId) -> FailureOptions {
     }
 }
 
+/// How often an invocation of this worker is attempted before it fails.
+pub(super) fn attempts_max(worker: &Worker) -> usize {
+    let policy = failure_options(&worker.id()).retry_policy.unwrap_or_default();
+    usize::try_from(policy.attempts_max).unwrap_or(usize::MAX)
+}
+
 /// Tells the outcomes apart.
 pub(super) fn classify_reply<T>(
     worker: &Worker,

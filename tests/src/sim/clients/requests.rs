@@ -153,28 +153,24 @@ pub(super) enum Request {
 }
 
 impl Request {
-    pub(super) fn kind(&self) -> &'static str {
-        match self {
+    pub(super) fn kind(&self) -> Option<&'static str> {
+        Some(match self {
+            // [`Client::attempt`] counts what they did.
+            Self::Cancel { .. } | Self::Fetch { .. } | Self::Recover(_) | Self::Update { .. } => return None,
             Self::Create(_) => "create",
             Self::Delete(_) => "delete",
             Self::Increment(_) => "increment",
             Self::Enqueue { .. } => "enqueue",
-            Self::Cancel { .. } => "cancel after the begin",
             Self::Spoil { .. } => "state that cannot be saved",
             Self::Fail { .. } => "failing invocation",
             Self::AskFail { .. } => "call of a worker that fails",
-            Self::Recover(_) => "recover",
             Self::Region { how: RegionFunction::GoBack, .. } => "jump",
             Self::Region { .. } => "atomic region",
-            Self::Fetch { how: HttpRequestKind::Once, .. } => "HTTP request that must not be repeated",
-            Self::Fetch { how: HttpRequestKind::Together, .. } => "HTTP requests at the same time",
-            Self::Fetch { .. } => "HTTP request",
             Self::Add { .. } => "add to a shared value",
             Self::Sleep { .. } => "sleep",
             Self::Ask { .. } => "call of another worker",
             Self::Send { .. } => "call without answer",
             Self::Gather { .. } => "calls at the same time",
-            Self::Update { .. } => "update",
             Self::Keep(_) => "change of a saved state",
             Self::CreatePromise(_) => "create promise",
             Self::EnqueueAwait { .. } => "begin to await a promise",
@@ -185,7 +181,7 @@ impl Request {
             Self::Resume(_) => "resume",
             Self::Read(_) => "read",
             Self::Pause { .. } => "pause",
-        }
+        })
     }
 }
 
