@@ -8,6 +8,7 @@ mod shared_access;
 
 use super::authorization::{PromiseAccess, PromiseAccessRequest};
 use super::core::{Core, OnDurable, State};
+use super::error::port_error;
 use super::ledger::{
     ActivationId, EncodedEntries, EncodedEvent, HostCallContext, LedgerEvent, PromiseOperation, StepError,
     StepOutcome,
@@ -343,13 +344,5 @@ pub(super) fn step_port_error(error: StepError) -> PortError {
         | ledger::StepError::WorkerExists(_)
         | ledger::StepError::NoEntries
         | ledger::StepError::CacheMiss => PortError::Discarded,
-    }
-}
-
-pub(super) fn port_error(error: ExecutorError) -> PortError {
-    match error {
-        ExecutorError::Unavailable { reason } => PortError::Unavailable { reason },
-        ExecutorError::Damaged { details } => PortError::Damaged { details },
-        _ => PortError::Discarded,
     }
 }

@@ -8,8 +8,8 @@
 //! reply that may depend on the failed rows is discarded (`discard_all`), the store is opened again, and the workers
 //! are loaded from what it has.
 
-use super::core::{Core, OnDurable, State, StoreHealth, with_causes};
-use super::error::{ExecutorError, StartError};
+use super::core::{Core, OnDurable, State, StoreHealth};
+use super::error::{ExecutorError, StartError, with_causes};
 use super::ledger::{BatchDraft, Ledger};
 use super::panics::Failure;
 use super::startup;
@@ -209,9 +209,9 @@ fn discard_all(core: &Arc<Core>, reason: &Arc<str>) {
         state.generation += 1;
         state.is_inconsistent = false;
         state.idle.clear();
-        state.scheduler = super::scheduler::Scheduler::default();
-        state.acceptances = super::progress::AcceptanceQueue::default();
-        state.wakes = super::wakes::WakeQueue::default();
+        state.scheduler = super::state::Scheduler::default();
+        state.acceptances = super::state::AcceptanceQueue::default();
+        state.wakes = super::state::WakeQueue::default();
         state.server_errors.clear();
         // Nothing may read this ledger any more. Replacing it with an empty one makes sure of that.
         state.ledger = super::ledger::Ledger::new(crate::storage::ports::StorePosition::default(), &[]);

@@ -8,19 +8,17 @@
 //! An operation that needs something from the store begins a read under the lock, reads the store without it, and takes
 //! the lock again. What the ledger holds then overrides what was read (`ledger/store_reads.rs`).
 
-use super::error::ExecutorError;
+use super::error::{ExecutorError, unavailable};
 use super::ledger::store_reads::StoreRead;
 use super::ledger::{Ledger, LedgerAction, LedgerEvent, StepError, StepOutcome};
-use super::life_cycle::LifeCycle;
 use super::logs::{LogRing, Logs};
 use super::panics::StateGuard;
-use super::progress::AcceptanceQueue;
-use super::promise_watches::PromiseWatches;
-use super::residency::ResidentPermits;
-pub(crate) use super::residency::{ResidentInstance, ResidentPermit};
-use super::scheduler::{Scheduler, TimerEvent, TimerId, TimerReason};
 use super::settings::{Deduplication, ExecutorSettings};
-use super::wakes::{self, WakeQueue};
+use super::state::{
+    AcceptanceQueue, LifeCycle, PromiseWatches, ResidentPermits, Scheduler, TimerEvent, TimerId, TimerReason,
+    WAKES_MAX, WakeQueue,
+};
+pub(crate) use super::state::{ResidentInstance, ResidentPermit};
 use super::worker_task;
 use super::{ExecutorMetrics, ExecutorParts, HostAuthorization, TemplateLookup, WorkerAdmission};
 use crate::entropy::Entropy;
@@ -221,7 +219,7 @@ impl Core {
             commit_needed: Notify::new(),
             timers_changed: Notify::new(),
             wakes_changed: Notify::new(),
-            wake_permits: Arc::new(Semaphore::new(wakes::WAKES_MAX)),
+            wake_permits: Arc::new(Semaphore::new(WAKES_MAX)),
             residents: ResidentPermits::new(parts.settings.residents_max, parts.metrics.clone()),
             store: parts.store,
             snapshots: parts.snapshots,
@@ -408,26 +406,4 @@ impl Core {
             state.slots.remove(&worker);
         }
     }
-}
-
-/// Logs an error of the store, and converts it into the error for the caller.
-pub(crate) fn unavailable(error: &StoreError) -> ExecutorError {
-    tracing::error!(error = %with_causes(error), "the store cannot be used");
-    let text = error.for_callers().into();
-    match error {
-        StoreError::Corrupt { .. } => ExecutorError::Damaged { details: text },
-        _ => ExecutorError::Unavailable { reason: text },
-    }
-}
-
-/// The text of an error and of its causes.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> Arc<str> {
-    let mut reason = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        reason.push_str(": ");
-        reason.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    reason.into()
 }

@@ -1,6 +1,7 @@
 //! Errors of the executor.
 
 use crate::storage::ports::StoreError;
+use golem_host::ports::PortError;
 use golem_model::oplog::FailureCause;
 use golem_model::{IdempotencyKey, PromiseId, TemplateId, WorkerId, WorkerStatus};
 use std::sync::Arc;
@@ -269,5 +270,36 @@ impl StartError {
             Self::Store(error) => error.for_callers(),
             Self::Damaged { .. } | Self::Interrupted | Self::Thread { .. } => self.to_string(),
         }
+    }
+}
+
+/// Logs an error of the store, and converts it into the error for the caller.
+pub(crate) fn unavailable(error: &StoreError) -> ExecutorError {
+    tracing::error!(error = %with_causes(error), "the store cannot be used");
+    let text = error.for_callers().into();
+    match error {
+        StoreError::Corrupt { .. } => ExecutorError::Damaged { details: text },
+        _ => ExecutorError::Unavailable { reason: text },
+    }
+}
+
+/// The text of an error and of its causes.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> Arc<str> {
+    let mut reason = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        reason.push_str(": ");
+        reason.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    reason.into()
+}
+
+/// Converts an error into the error for a guest's host call.
+pub(crate) fn port_error(error: ExecutorError) -> PortError {
+    match error {
+        ExecutorError::Unavailable { reason } => PortError::Unavailable { reason },
+        ExecutorError::Damaged { details } => PortError::Damaged { details },
+        _ => PortError::Discarded,
     }
 }

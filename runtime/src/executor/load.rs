@@ -277,7 +277,7 @@ impl Loader<'_> {
                     // The caller logs the text.
                     Ok(Err(error @ StoreError::Corrupt { .. })) => return Ok(Err(error.to_string())),
                     Ok(Err(error)) => {
-                        return Err(LoadError::Server(super::core::unavailable(&error)));
+                        return Err(LoadError::Server(super::error::unavailable(&error)));
                     }
                     Err(error) => return Err(LoadError::Server(error)),
                 }

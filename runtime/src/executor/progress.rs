@@ -5,7 +5,7 @@
 //! commit. Its instance records it from the moment at which it gets the invocation ([`PendingInvocation::is_handed_over`],
 //! `host/src/durable/buffer.rs`). Before that moment, the scheduler appends the acceptance when it is due.
 //!
-//! Invariant: the [`AcceptanceQueue`] has an entry for each admitted invocation that has no row and that no instance
+//! Invariant: the `AcceptanceQueue` has an entry for each admitted invocation that has no row and that no instance
 //! has. When the row is due, the entry leaves the queue, and the scheduler encodes the row and appends it. So the queue
 //! holds the admissions of one progress interval.
 
@@ -13,51 +13,8 @@ use super::core::{Core, PendingInvocation, State, WorkerSlot};
 use super::ledger::{EncodedEvent, LedgerEvent, StepError, StepOutcome};
 use crate::storage::ports::WorkerNum;
 use golem_model::Invocation;
-use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Due times are rounded down to this, so acceptances wake the scheduler at most 100 times per second, with any number
-/// of workers.
-const TICK_MS: u64 = 10;
-
-/// Returns the time at which the acceptance of an invocation must be in the log.
-pub(crate) fn acceptance_deadline(admitted: Duration, progress: Duration) -> Duration {
-    let due = admitted.saturating_add(progress).as_millis();
-    let due = u64::try_from(due).unwrap_or(u64::MAX);
-    Duration::from_millis(due - due % TICK_MS)
-}
-
-/// The workers that have admitted invocations without a row, in the order in which the rows are due.
-#[derive(Debug, Default)]
-pub(crate) struct AcceptanceQueue {
-    by_time: VecDeque<(Duration, WorkerNum)>,
-}
-
-impl AcceptanceQueue {
-    /// Adds a worker with an invocation that was admitted last. Returns true if the queue was empty.
-    pub(crate) fn push(&mut self, due: Duration, worker: WorkerNum) -> bool {
-        let was_empty = self.by_time.is_empty();
-        if self.by_time.back() != Some(&(due, worker)) {
-            self.by_time.push_back((due, worker));
-        }
-        was_empty
-    }
-
-    /// Takes the workers whose time has come, each once: all due invocations of a worker are accepted together, also those
-    /// of several ticks that the scheduler has missed.
-    pub(crate) fn take_due(&mut self, now: Duration) -> Vec<WorkerNum> {
-        let count = self.by_time.partition_point(|(due, _)| *due <= now);
-        let mut taken = HashSet::new();
-        let due = self.by_time.drain(..count).map(|(_, worker)| worker);
-        due.filter(|worker| taken.insert(*worker)).collect()
-    }
-
-    /// The time at which the next row is due.
-    pub(crate) fn next_due(&self) -> Option<Duration> {
-        self.by_time.front().map(|(due, _)| *due)
-    }
-}
 
 impl PendingInvocation {
     /// Whether its acceptance must be appended at the elapsed time `now`.
@@ -196,49 +153,5 @@ impl Core {
         if let Err(error) = self.append_acceptances(state, worker, due) {
             tracing::error!(worker = %worker, %error, "cannot record the acceptance of an invocation that has not begun");
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ms(ms: u64) -> Duration {
-        Duration::from_millis(ms)
-    }
-
-    #[test]
-    fn due_times_are_rounded_down_to_ticks() {
-        for (admitted, progress, due) in
-            [(1_000, 50, 1_050), (1_009, 50, 1_050), (1_010, 50, 1_060), (1_004, 1, 1_000)]
-        {
-            assert_eq!(acceptance_deadline(ms(admitted), ms(progress)), ms(due), "{admitted} + {progress}");
-        }
-        assert!(acceptance_deadline(Duration::MAX, ms(50)) > ms(1_000_000));
-    }
-
-    #[test]
-    fn workers_are_due_in_order_and_once_per_tick() {
-        let mut queue = AcceptanceQueue::default();
-        let (a, b) = (WorkerNum(1), WorkerNum(2));
-        assert!(queue.push(ms(50), a), "the scheduler must learn of the first one");
-        assert!(!queue.push(ms(50), a) && !queue.push(ms(50), b) && !queue.push(ms(60), a));
-        assert_eq!(queue.next_due(), Some(ms(50)));
-        assert_eq!(queue.take_due(ms(49)), []);
-        assert_eq!(queue.take_due(ms(50)), [a, b]);
-        assert_eq!(queue.take_due(ms(70)), [a]);
-        assert_eq!(queue.next_due(), None);
-    }
-
-    /// Regression: each acceptance was encoded once for each tick that had passed.
-    #[test]
-    fn a_worker_is_due_once_after_ticks_that_were_missed() {
-        let mut queue = AcceptanceQueue::default();
-        let (a, b) = (WorkerNum(1), WorkerNum(2));
-        for (due, worker) in [(50, b), (50, a), (60, b), (70, a), (80, a)] {
-            queue.push(ms(due), worker);
-        }
-        assert_eq!(queue.take_due(ms(75)), [b, a]);
-        assert_eq!(queue.take_due(ms(80)), [a]);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::core::{Core, State, WorkerSlot};
 use super::projection::WorkerProjection;
-use super::scheduler::{TimerEvent, TimerId, TimerReason};
+use super::state::{TimerEvent, TimerId, TimerReason};
 use crate::storage::ports::WorkerNum;
 use golem_model::OplogIndex;
 use std::time::Duration;

@@ -95,7 +95,7 @@ async fn store_image(core: &Arc<Core>, bytes: Vec<u8>) -> Result<(SnapshotImage,
             .put(hash, &bytes)
             .map(|()| (SnapshotImage::Blob { hash, length: bytes.len() as u64 }, bytes))
     });
-    stored.await?.map_err(|error| super::core::unavailable(&error))
+    stored.await?.map_err(|error| super::error::unavailable(&error))
 }
 
 /// Returns the hashes of the images that the worker needs now. `None` if its projection is not in memory.
@@ -192,5 +192,5 @@ async fn read_image(
     core: &Arc<Core>,
     read: impl FnOnce() -> Result<Option<Vec<u8>>, StoreError> + Send + 'static,
 ) -> Result<Option<Vec<u8>>, ExecutorError> {
-    core.run_blocking(read).await?.map_err(|error| super::core::unavailable(&error))
+    core.run_blocking(read).await?.map_err(|error| super::error::unavailable(&error))
 }

@@ -5,15 +5,15 @@
 //! one step.
 
 use super::ExecutorError;
-use super::adapters::{ActivationAdapter, port_error, step_port_error};
+use super::adapters::{ActivationAdapter, step_port_error};
 use super::core::{Core, PendingInvocation, State};
+use super::error::port_error;
 use super::ledger::call_delivery::{CallRequest, CallTarget, CancelRequest};
 use super::ledger::{LedgerEvent, NewWorker, StepOutcome};
 use super::locate::LocatedName;
 use super::position::RowPosition;
 use super::projection::TerminalState;
-use super::scheduler::{TimerEvent, TimerId, TimerReason};
-use super::wakes::WakeCondition;
+use super::state::{TimerEvent, TimerId, TimerReason, WakeCondition};
 use crate::storage::ports::{Seq, WorkerNum};
 use async_trait::async_trait;
 use golem_host::ports::{AnswerState, Calls, OutgoingCall, PortError};

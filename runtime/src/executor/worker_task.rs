@@ -5,20 +5,20 @@
 //! starts the next one without waiting for the commit of the first: replies wait for the commit, the worker does not
 //! (W4).
 //!
-//! Invariant: at most one task of the current generation drives a worker (`life_cycle`).
+//! Invariant: at most one task of the current generation drives a worker (`state/life_cycle.rs`).
 //!
 //! Invariant: the state that a task leaves behind at any point equals the state after a crash at that point, because
 //! everything that matters is in the log.
 
 use super::core::{Core, OnDurable, PendingInvocation, ResidentInstance, State, StoreHealth};
 use super::ledger::{EncodedEntries, LedgerEvent, StepOutcome};
-use super::livelock::{LivelockDetector, ROUNDS_WITHOUT_EFFECT_MAX};
 use super::load::{self, LoadError};
 use super::panics;
 use super::position::RowPosition;
 use super::process_ends::ContinueDecision;
 use super::projection::{TerminalState, WorkerProjection};
 use super::retry::jitter;
+use super::state::{LivelockDetector, ROUNDS_WITHOUT_EFFECT_MAX};
 use super::{ExecutorError, ExecutorMetrics, discard, event_loop, snapshot, update};
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_host::ports::PortError;

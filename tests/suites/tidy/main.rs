@@ -5,6 +5,7 @@
 //! | `crates` | dependencies between crates |
 //! | `sources` | Rust files: first line, length, unfinished code, sleeps, unsafe code, names in imports |
 //! | `interfaces` | the WIT in `wit/` |
+//! | `modules` | imports between the modules of the executor |
 //! | `pages` | Markdown: links, the index of decisions, the list of folders in the README |
 //! | `packages` | dependencies: licences, origins, one set of features |
 //! | `words` | words and phrases that prose avoids |
@@ -16,6 +17,7 @@
 mod crates;
 mod files;
 mod interfaces;
+mod modules;
 mod packages;
 mod pages;
 mod sources;

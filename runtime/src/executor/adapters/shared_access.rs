@@ -4,8 +4,9 @@
 //! between two accesses under the lock. All of that runs in one closure, so every read that has begun also ends, even
 //! if its caller is dropped.
 
-use super::{ActivationAdapter, port_error, step_port_error};
-use crate::executor::core::{Core, State, unavailable};
+use super::{ActivationAdapter, step_port_error};
+use crate::executor::core::{Core, State};
+use crate::executor::error::{port_error, unavailable};
 use crate::executor::ledger::shared_values::{KEYS_PER_LOCK_MAX, KeyChunk, ReadId, StoredValues};
 use crate::executor::ledger::{HostCallContext, LedgerEvent, StepOutcome};
 use crate::executor::panics::StateGuard;

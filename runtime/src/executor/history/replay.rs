@@ -2,8 +2,7 @@
 
 use super::pages::{PageRef, scan_pages};
 use super::{corrupt_row, decode, row};
-use crate::executor::adapters;
-use crate::executor::core::unavailable;
+use crate::executor::error::{port_error, unavailable};
 use crate::spawner::Spawner;
 use crate::storage::ports::{Seq, Store, StoreError};
 use golem_host::ports::{HistoryPages, PortError};
@@ -135,7 +134,7 @@ impl HistoryPages for StorePages {
         loop {
             while let Some((seq, row)) = self.rows.pop_front() {
                 let entries = self.entries(seq, row);
-                let entries = entries.map_err(|error| adapters::port_error(unavailable(&error)))?;
+                let entries = entries.map_err(|error| port_error(unavailable(&error)))?;
                 if !entries.is_empty() {
                     self.prefetch();
                     return Ok(entries);
@@ -194,7 +193,7 @@ fn read(store: &dyn Store, page: PageRef) -> Result<Rows, PortError> {
         Ok(Some(rows)) => Ok(rows.into_iter().map(|row| (row.seq, StoredRow::Encoded(row.body))).collect()),
         // The worker was deleted meanwhile.
         Ok(None) => Err(PortError::Discarded),
-        Err(error) => Err(adapters::port_error(unavailable(&error))),
+        Err(error) => Err(port_error(unavailable(&error))),
     }
 }
 

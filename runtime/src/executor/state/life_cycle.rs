@@ -21,7 +21,7 @@
 //!
 //! Invariant: what belongs to a task (a wake-up, the handle that interrupts it, requests that wait for it) ends with it.
 
-use super::residency::ResidentInstance;
+use super::resident_permits::ResidentInstance;
 use golem_host::InterruptHandle;
 use std::convert::Infallible;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
