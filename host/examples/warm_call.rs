@@ -5,7 +5,6 @@
 
 use async_trait::async_trait;
 use golem_host::ports::{Clock, LogSink, Oplog, PortError, Ports, PrintedEvent};
-use golem_host::testing::{LogCollector, MemoryStore, SimulatedClock};
 use golem_host::{
     AcceptanceRecord, Engine, EngineConfig, History, Instance, InterruptHandle, Outcome, WorkerInit,
 };
@@ -13,6 +12,7 @@ use golem_model::{
     AccountId, Entry, IdempotencyKey, Invocation, OplogIndex, ProjectId, TemplateId, Timestamp, WorkerId,
     WorkerName,
 };
+use golem_testing::{LogCollector, MemoryStore, SimulatedClock};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,7 +91,7 @@ async fn main() {
     let store = MemoryStore::new();
     store.create(&id, vec![created.clone()]).expect("it is empty");
     let (clock, log) = (SimulatedClock::new(Timestamp::default()), LogCollector::default());
-    let others = golem_host::testing::ports(&store, &id, &clock, &log).expect("the worker was made");
+    let others = golem_testing::memory_ports(&store, &id, &clock, &log).expect("the worker was made");
     let ports = Ports { oplog: nowhere.clone(), clock: nowhere.clone(), log: nowhere, ..others };
 
     let history = || History::from_entries(OplogIndex::START, vec![created.clone()], 1);

@@ -45,8 +45,6 @@ pub(crate) use exchange::{BodyEnd, BodyRead, ResponseHead, ResponsePart, Respons
 pub use history::{History, HistoryScan};
 pub(crate) use live::{ActivationContext, Live, Tail};
 pub(crate) use replay::{InvocationStart, NextRecorded, RecordedInvocation, Replay};
-#[cfg(feature = "testing")]
-pub(crate) use reverted::RevertedRanges;
 
 use crate::StopReason;
 use crate::ports::LogEvent;

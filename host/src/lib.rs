@@ -31,8 +31,6 @@ mod preview1;
 mod program;
 mod snapshot;
 mod state;
-#[cfg(feature = "testing")]
-pub mod testing;
 mod trap;
 mod types;
 mod value;

@@ -19,14 +19,16 @@
 //! ```
 
 mod engine;
+mod ports;
 mod prefix;
 mod snapshot;
 mod worker;
 
 pub use golem_host::ports::{HttpFailure, HttpRequest};
-pub use golem_host::testing::{
-    FakeAnswer, FakeHttp, FakeResponse, LogCollector, MemoryStore, SimulatedClock,
-};
 pub use golem_model::{Convention, Entry, OplogIndex, PromiseId, Timestamp, Value};
+pub use ports::{
+    Answerer, FakeAnswer, FakeHttp, FakeResponse, LogCollector, MemoryStore, SimulatedClock, StoreError,
+    memory_ports,
+};
 pub use prefix::PrefixError;
 pub use worker::{Failure, Options, StartError, TestWorker};

@@ -1,7 +1,7 @@
 //! Replay from every prefix of an oplog.
 
+use crate::ports::SimulatedClock;
 use crate::worker::{Failure, TestWorker};
-use golem_host::testing::SimulatedClock;
 use golem_model::oplog::InvocationSource;
 use golem_model::{Convention, Entry, IdempotencyKey, Timestamp, Value};
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! A worker under the control of a test.
 
 use crate::engine;
+use crate::ports::{FakeHttp, LogCollector, MemoryStore, SimulatedClock, StoreError, memory_ports};
 use golem_host::ports::Ports;
-use golem_host::testing::{FakeHttp, LogCollector, MemoryStore, SimulatedClock, StoreError, ports};
 use golem_host::{
     AcceptanceRecord, Component, ComponentError, EngineError, History, Instance, InterruptHandle, Outcome,
     ReplayEnd, StopReason, WorkerInit,
@@ -398,7 +398,7 @@ impl TestWorker {
         if self.instance.is_some() {
             return Ok(());
         }
-        let ports = ports(&self.store, &self.init.id, &self.clock, &self.log)?;
+        let ports = memory_ports(&self.store, &self.init.id, &self.clock, &self.log)?;
         let ports = Ports { http: Arc::new(self.http.clone()), ..ports };
         let loaded = self.activate(ports).await;
         // Entries of the initialisation (for example that it waits) count even if the initialisation failed.

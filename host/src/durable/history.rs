@@ -76,6 +76,11 @@ impl History {
         self.pages
     }
 
+    /// Whether the entry with this index is reverted.
+    pub fn is_reverted(&self, index: OplogIndex) -> bool {
+        self.reverted.is_reverted(index)
+    }
+
     /// Number of entries.
     pub fn entry_count(&self) -> u64 {
         self.end.0 - self.before.0

@@ -18,7 +18,7 @@ pub(crate) struct RevertedRanges {
 
 impl RevertedRanges {
     /// Reads the reverts among `entries`, of which the first has the index after `before`.
-    #[cfg(any(test, feature = "testing"))]
+    #[cfg(test)]
     pub(crate) fn from_entries(before: OplogIndex, entries: &[Entry]) -> Self {
         super::History::from_entries(before, entries.to_vec(), usize::MAX).reverted
     }
@@ -59,7 +59,6 @@ impl RevertedRanges {
     }
 
     /// Whether the entry with this index is reverted.
-    #[cfg(feature = "testing")]
     pub(crate) fn is_reverted(&self, index: OplogIndex) -> bool {
         self.next_kept(index) != index
     }

@@ -1,7 +1,7 @@
 //! Entries are appended at the latest 50 milliseconds after they were recorded, whatever the guest does meanwhile.
 
 use crate::guests::toolbox;
-use golem_host::testing::SimulatedClock;
+use golem_testing::SimulatedClock;
 use golem_testing::{Failure, Options, TestWorker, Timestamp, Value};
 use std::time::Duration;
 

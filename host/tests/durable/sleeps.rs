@@ -1,7 +1,7 @@
 //! Waiting for time.
 
 use crate::guests::toolbox;
-use golem_host::testing::SimulatedClock;
+use golem_testing::SimulatedClock;
 use golem_testing::{Failure, Options, TestWorker, Timestamp, Value};
 use std::time::Duration;
 

@@ -2,7 +2,6 @@
 
 use async_trait::async_trait;
 use golem_host::ports::OutboundHttp;
-use golem_host::testing::{FakeHttp, SimulatedClock};
 use golem_host::{Component, Engine, EngineConfig};
 use golem_model::oplog::InboxEvent;
 use golem_model::oplog::codec::{Row, decode_row, encode_row};
@@ -21,6 +20,7 @@ use golem_runtime::spawner::TokioSpawner;
 use golem_runtime::storage::blobs::FileContentStore;
 use golem_runtime::storage::memory::{Fault, FaultKind, MemoryStore, ReadFault};
 use golem_runtime::storage::ports::{Batch, LogRow, Seq, Store, WorkerNum};
+use golem_testing::{FakeHttp, SimulatedClock};
 use golem_tests::{guests, wait};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

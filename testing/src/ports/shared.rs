@@ -1,8 +1,8 @@
 //! Buckets and containers in memory. All workers of a store share them, as if they belonged to one project.
 
 use super::store::{Activation, MemoryStore, State, StoreEvent};
-use crate::ports::{Blobstore, KeyValue, PortError};
 use async_trait::async_trait;
+use golem_host::ports::{Blobstore, KeyValue, PortError};
 use golem_model::blobstore::{self, BlobWrite, Container, Object, ObjectId};
 use golem_model::keyvalue::{self, KeyValueWrite};
 use golem_model::oplog::HostCall;

@@ -17,13 +17,13 @@ pub use http::{FakeAnswer, FakeHttp, FakeResponse};
 pub use log::LogCollector;
 pub use store::{MemoryStore, StoreError};
 
-use crate::ports::{Ports, TokioTasks};
+use golem_host::ports::{Ports, TokioTasks};
 use golem_model::WorkerId;
 use std::sync::Arc;
 
 /// The ports of a new activation of `worker`; HTTP requests are denied. The ports of earlier activations fail from now
 /// on.
-pub fn ports(
+pub fn memory_ports(
     store: &MemoryStore,
     worker: &WorkerId,
     clock: &SimulatedClock,

@@ -1,6 +1,6 @@
 //! A collector of workers' output.
 
-use crate::ports::{LogEvent, LogSink, PrintedEvent};
+use golem_host::ports::{LogEvent, LogSink, PrintedEvent};
 use parking_lot::Mutex;
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! Fake HTTP: a test defines the responses and reads the requests that were sent.
 
-use crate::ports::{HttpBody, HttpFailure, HttpPart, HttpRequest, HttpResponse, OutboundHttp};
 use async_trait::async_trait;
 use bytes::Bytes;
+use golem_host::ports::{HttpBody, HttpFailure, HttpPart, HttpRequest, HttpResponse, OutboundHttp};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use parking_lot::Mutex;
 use std::collections::VecDeque;

@@ -1,9 +1,9 @@
 //! The metadata of workers, derived from their oplogs.
 
 use super::store::Activation;
-use crate::durable::RevertedRanges;
-use crate::ports::{PortError, WorkerMetadata, WorkerPage, WorkerQuery, Workers};
 use async_trait::async_trait;
+use golem_host::History;
+use golem_host::ports::{PortError, WorkerMetadata, WorkerPage, WorkerQuery, Workers};
 use golem_model::oplog::FailureCause;
 use golem_model::{Entry, OplogIndex, WorkerId, WorkerStatus};
 
@@ -13,7 +13,7 @@ const PAGE: usize = 2;
 /// Derives a worker's metadata from its oplog. The calling worker is running.
 fn metadata_of(oplog: &[Entry], is_caller: bool) -> Option<WorkerMetadata> {
     let Some(Entry::Created { id, args, env, template_version, .. }) = oplog.first() else { return None };
-    let reverted = RevertedRanges::from_entries(OplogIndex(0), oplog);
+    let reverted = History::from_entries(OplogIndex(0), oplog.to_vec(), usize::MAX);
     let mut status = WorkerStatus::Idle;
     for (index, entry) in (1..).zip(oplog) {
         if reverted.is_reverted(OplogIndex(index)) {

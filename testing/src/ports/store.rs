@@ -6,9 +6,9 @@
 //! Invariant: an activation's writes fail once the worker was activated again or the store crashed.
 
 use super::calls::Answerer;
-use crate::durable::RevertedRanges;
-use crate::ports::{AnswerState, Oplog, PortError, Promises};
 use async_trait::async_trait;
+use golem_host::History;
+use golem_host::ports::{AnswerState, Oplog, PortError, Promises};
 use golem_model::oplog::{HostCall, HostFunction};
 use golem_model::promise::{PromiseCompletion, PromiseState};
 use golem_model::shared::{ScopedKey, ValueVersion};
@@ -245,7 +245,7 @@ impl State {
 
     fn promise(&self, promise: &PromiseId) -> PromiseState {
         let oplog = self.oplog(&promise.worker);
-        if RevertedRanges::from_entries(OplogIndex(0), &oplog).is_reverted(promise.index) {
+        if History::from_entries(OplogIndex(0), oplog.clone(), usize::MAX).is_reverted(promise.index) {
             return PromiseState::Unknown;
         }
         for event in self.events.iter().rev() {

@@ -1,7 +1,7 @@
 //! A clock that tests control.
 
-use crate::ports::Clock;
 use async_trait::async_trait;
+use golem_host::ports::Clock;
 use golem_model::Timestamp;
 use parking_lot::Mutex;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! Calls to other workers, answered by the test.
 
 use super::store::{Activation, MemoryStore, State, StoreEvent};
-use crate::ports::{AnswerState, Calls, OutgoingCall, PortError};
 use async_trait::async_trait;
+use golem_host::ports::{AnswerState, Calls, OutgoingCall, PortError};
 use golem_model::call::{CallAnswer, CallReceipt, encode_answer, encode_call_receipt};
 use golem_model::oplog::{HostCall, HostFunction};
 use golem_model::{Entry, OplogIndex, WorkerId};
