@@ -59,11 +59,11 @@ pub const OPERATIONS: &[&str] = &[
 pub const SEEDS_MIN: u64 = 1_000;
 
 /// The operations that were not reached.
-pub fn unreached(reached: &BTreeMap<&'static str, u64>) -> Vec<&'static str> {
+pub fn unreached(reached: &BTreeMap<String, u64>) -> Vec<&'static str> {
     OPERATIONS
         .iter()
         .copied()
-        .filter(|operation| reached.get(operation).is_none_or(|count| *count == 0))
+        .filter(|operation| reached.get(*operation).is_none_or(|count| *count == 0))
         .collect()
 }
 
@@ -73,12 +73,12 @@ mod tests {
 
     #[test]
     fn operations_that_are_not_reached_are_found() {
-        let all: BTreeMap<_, _> = OPERATIONS.iter().map(|operation| (*operation, 1)).collect();
+        let all: BTreeMap<_, _> = OPERATIONS.iter().map(|operation| ((*operation).to_owned(), 1)).collect();
         assert!(unreached(&all).is_empty());
         assert_eq!(all.len(), OPERATIONS.len(), "each operation is listed once");
         let mut without = all.clone();
         without.remove("jump");
-        without.insert("exit", 0);
+        without.insert("exit".to_owned(), 0);
         assert_eq!(unreached(&without), ["exit", "jump"]);
     }
 }

@@ -108,13 +108,12 @@ pub struct Components {
 }
 
 impl Components {
-    /// Compiles the guests, for runs on `threads` threads at a time.
+    /// Compiles the guests.
     ///
     /// # Panics
     /// If a guest is not built.
-    pub fn compile(threads: u32) -> Self {
-        let residents_max = 64 * threads.max(1);
-        let engine = Engine::new(EngineConfig { residents_max, ..EngineConfig::default() });
+    pub fn compile() -> Self {
+        let engine = Engine::new(EngineConfig { residents_max: 64, ..EngineConfig::default() });
         let engine = engine.expect("the engine starts");
         let compile = |template: Template| {
             let wasm = guests::bytes(template.guest());

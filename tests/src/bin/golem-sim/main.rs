@@ -2,21 +2,19 @@
 
 #![expect(clippy::print_stdout, reason = "the program prints its results to standard output")]
 
+mod processes;
+mod share;
+
 use clap::Parser;
 use golem_tests::rng::Rng;
 use golem_tests::sim::coverage;
-use golem_tests::sim::mutants::Mutant;
 use golem_tests::sim::platform::Components;
-use golem_tests::sim::run::{Failure, Report, run};
+use golem_tests::sim::run::run;
 use golem_tests::wait;
+use processes::Processes;
+use share::{Message, Share, Until};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
-
-/// Number of seeds within which a mutant must be detected.
-const MUTANT_SEEDS_MAX: u64 = 2_000;
 
 /// Simulates a node with crashes and faults, in an order that a seed decides.
 #[derive(Debug, Parser)]
@@ -40,26 +38,46 @@ struct Arguments {
     /// Ends with the first seed that fails, and succeeds only then: the program contains an error.
     #[arg(long, conflicts_with_all = ["seed", "mutants"])]
     detects: bool,
-    /// Number of threads.
+    /// Number of processes that share the work; by default one for each processor.
     #[arg(long)]
-    threads: Option<u32>,
+    processes: Option<u32>,
+    /// The part of the work that this process does, and reports as JSON: `1/2` is the second of two.
+    #[arg(long, hide = true, conflicts_with = "seed")]
+    share: Option<Share>,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Some(seed) = arguments.seed {
+        return repeat(seed);
+    }
+    let from = arguments.from.unwrap_or_else(Rng::seed_from_env);
+    let until = arguments.minutes.map_or(Until::Seeds(arguments.seeds), Until::Minutes);
+    if let Some(share) = arguments.share {
+        if arguments.mutants {
+            share::detect_mutants(share);
+        } else {
+            share::explore(share, from, until);
+        }
+        return ExitCode::SUCCESS;
+    }
     let available =
         std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1));
-    let threads = arguments.threads.unwrap_or(available).max(1);
-    let components = Components::compile(threads);
-    match arguments.seed {
-        Some(seed) => repeat(seed, &components),
-        None if arguments.mutants => detect_mutants(threads, &components),
-        None => explore(&arguments, threads, &components),
+    let count = arguments.processes.unwrap_or(available).max(1);
+    let result =
+        if arguments.mutants { detect_mutants(count) } else { explore(&arguments, count, from, until) };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            println!("failed: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 
-fn repeat(seed: u64, components: &Components) -> ExitCode {
-    match (run(seed, components, None), run(seed, components, None)) {
+fn repeat(seed: u64) -> ExitCode {
+    let components = Components::compile();
+    match (run(seed, &components, None), run(seed, &components, None)) {
         (Ok(first), Ok(second)) => {
             println!("seed {seed}: {first:?}");
             if first == second {
@@ -75,102 +93,93 @@ fn repeat(seed: u64, components: &Components) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Runs each mutant until a seed detects it.
-fn detect_mutants(threads: u32, components: &Components) -> ExitCode {
-    let next = AtomicUsize::new(0);
-    let missed = AtomicU64::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while let Some(mutant) = Mutant::ALL.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let begin = wait::now();
-                    let detect = |seed| run(seed, components, Some(*mutant)).err();
-                    let found = (1..=MUTANT_SEEDS_MAX).find_map(detect);
-                    let took = begin.elapsed().as_secs_f64();
-                    if let Some(failure) = found {
-                        let Failure { seed, text, .. } = &*failure;
-                        println!("{mutant:?} is detected by seed {seed} in {took:.1} s: {text}");
-                    } else {
-                        missed.fetch_add(1, Ordering::Relaxed);
-                        println!("{mutant:?} is not detected by {MUTANT_SEEDS_MAX} seeds in {took:.1} s");
-                    }
-                }
-            });
+/// Lets the processes run each mutant until a seed detects it.
+fn detect_mutants(count: u32) -> Result<ExitCode, String> {
+    let mut processes = Processes::start(count, &["--mutants".to_owned()])?;
+    let mut missed = 0;
+    while let Some(message) = processes.next() {
+        if let Message::Mutant { shown, is_detected } = message? {
+            println!("{shown}");
+            missed += u32::from(!is_detected);
         }
-    });
-    if missed.into_inner() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+    Ok(if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn explore(arguments: &Arguments, threads: u32, components: &Components) -> ExitCode {
-    let from = arguments.from.unwrap_or_else(Rng::seed_from_env);
+/// What the seeds did together.
+#[derive(Debug, Default)]
+struct Totals {
+    seeds: u64,
+    steps: u64,
+    crashes: u64,
+    failed_commits: u64,
+    seeds_with_failed_commits: u64,
+    /// How often each operation was reached.
+    reached: BTreeMap<String, u64>,
+    /// The seeds that failed, and their contradictions.
+    failures: Vec<(u64, String)>,
+}
+
+fn explore(arguments: &Arguments, count: u32, from: u64, until: Until) -> Result<ExitCode, String> {
     let begin = wait::now();
-    let next = AtomicU64::new(from);
-    let found = AtomicBool::new(false);
-    let ends = |seed: u64| match arguments.minutes {
-        _ if arguments.detects && found.load(Ordering::Relaxed) => true,
-        Some(minutes) => begin.elapsed() >= Duration::from_secs(60 * minutes),
-        None => seed >= from + arguments.seeds,
-    };
-    let results: Mutex<(Vec<Report>, Vec<Failure>)> = Mutex::default();
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if ends(seed) {
-                        return;
-                    }
-                    let outcome = run(seed, components, None);
-                    let mut results = results.lock().expect("no panic while it is held");
-                    match outcome {
-                        Ok(report) => results.0.push(report),
-                        Err(failure) => {
-                            found.store(true, Ordering::Relaxed);
-                            if !arguments.detects {
-                                println!("{failure}");
-                            }
-                            results.1.push(*failure);
-                        }
-                    }
-                }
-            });
-        }
+    let mut child_arguments = vec!["--from".to_owned(), from.to_string()];
+    child_arguments.extend(match until {
+        Until::Seeds(seeds) => ["--seeds".to_owned(), seeds.to_string()],
+        Until::Minutes(minutes) => ["--minutes".to_owned(), minutes.to_string()],
     });
-    let (reports, failures) = results.into_inner().expect("no panic while it is held");
+    let mut processes = Processes::start(count, &child_arguments)?;
+    let mut totals = Totals::default();
+    while let Some(message) = processes.next() {
+        match message? {
+            Message::Passed { steps, crashes, failed_commits, reached } => {
+                totals.seeds += 1;
+                totals.steps += steps;
+                totals.crashes += crashes;
+                totals.failed_commits += failed_commits;
+                totals.seeds_with_failed_commits += u64::from(failed_commits > 0);
+                for (operation, count) in reached {
+                    *totals.reached.entry(operation).or_default() += count;
+                }
+            }
+            Message::Failed { seed, text, .. } if arguments.detects => {
+                let took = begin.elapsed().as_secs_f64();
+                println!("detected by seed {seed} in {took:.0} s: {text}");
+                return Ok(ExitCode::SUCCESS);
+            }
+            Message::Failed { seed, text, shown } => {
+                totals.seeds += 1;
+                println!("{shown}");
+                totals.failures.push((seed, text));
+            }
+            Message::Mutant { .. } | Message::Done => {}
+        }
+    }
+    let took = begin.elapsed().as_secs_f64();
     if arguments.detects {
-        let took = begin.elapsed().as_secs_f64();
-        let Some(Failure { seed, text, .. }) = failures.iter().min_by_key(|failure| failure.seed) else {
-            println!("{} seeds do not detect the error, in {took:.0} s", reports.len());
-            return ExitCode::FAILURE;
-        };
-        println!("detected by seed {seed} in {took:.0} s: {text}");
-        return ExitCode::SUCCESS;
+        println!("{} seeds do not detect the error, in {took:.0} s", totals.seeds);
+        return Ok(ExitCode::FAILURE);
     }
-    let total = |of: fn(&Report) -> u64| reports.iter().map(of).sum::<u64>();
     println!(
-        "{} seeds from {from} in {:.0} s: {} steps, {} crashes, {} failed commits in {} seeds",
-        reports.len() + failures.len(),
-        begin.elapsed().as_secs_f64(),
-        total(|report| report.steps),
-        total(|report| report.crashes),
-        total(|report| report.failed_commits),
-        total(|report| u64::from(report.failed_commits > 0))
+        "{} seeds from {from} in {took:.0} s: {} steps, {} crashes, {} failed commits in {} seeds",
+        totals.seeds, totals.steps, totals.crashes, totals.failed_commits, totals.seeds_with_failed_commits
     );
-    let mut reached: BTreeMap<&'static str, u64> = BTreeMap::new();
-    for (operation, count) in reports.iter().flat_map(|report| &report.reached) {
-        *reached.entry(operation).or_default() += count;
-    }
+    Ok(judge(&totals))
+}
+
+/// Prints what was reached and what failed.
+fn judge(totals: &Totals) -> ExitCode {
+    let Totals { seeds, reached, failures, .. } = totals;
     for operation in coverage::OPERATIONS {
-        println!("{:10}  {operation}", reached.get(operation).copied().unwrap_or_default());
+        println!("{:10}  {operation}", reached.get(*operation).copied().unwrap_or_default());
     }
-    for failure in &failures {
-        println!("failed: seed {}: {}", failure.seed, failure.text);
+    for (seed, text) in failures {
+        println!("failed: seed {seed}: {text}");
     }
     // A program that does not reach an operation any more proves nothing about it.
-    let unreached = coverage::unreached(&reached);
-    let is_complete = unreached.is_empty() || (reports.len() as u64) < coverage::SEEDS_MIN;
+    let unreached = coverage::unreached(reached);
+    let is_complete = unreached.is_empty() || *seeds < coverage::SEEDS_MIN;
     if !is_complete {
-        println!("failed: {} seeds never reached: {}", reports.len(), unreached.join(", "));
+        println!("failed: {seeds} seeds never reached: {}", unreached.join(", "));
     }
     if failures.is_empty() && is_complete { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
