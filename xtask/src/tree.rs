@@ -39,10 +39,17 @@ impl Guest {
 }
 
 impl Tree {
-    /// Finds the checkout. The target folder is read from `cargo metadata`, so that `CARGO_TARGET_DIR` and
-    /// configuration files are respected.
+    /// Finds the checkout that the current folder lies in. Its path is not compiled in: with a shared target folder,
+    /// cargo may run an xtask that was compiled in another checkout. The target folder is read from `cargo metadata`,
+    /// so that `CARGO_TARGET_DIR` and configuration files are respected.
     pub(crate) fn find() -> anyhow::Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the root folder")?;
+        let manifest = shell::output(shell::cargo(Path::new(".")).args([
+            "locate-project",
+            "--workspace",
+            "--message-format",
+            "plain",
+        ]))?;
+        let root = Path::new(manifest.trim_end()).parent().context("a manifest lies in a folder")?;
         let json = shell::output(shell::cargo(root).args([
             "metadata",
             "--no-deps",
