@@ -56,4 +56,17 @@ pub struct UpdateOutcome {
     pub details: Option<String>,
     /// The oplog index at which the replay by the new version diverged, if that is the reason.
     pub oplog_index: Option<u64>,
+    /// The files that both the worker and the new version had changed. The worker keeps its own.
+    #[serde(default)]
+    pub file_conflicts: FileConflicts,
+}
+
+/// Files that an update did not replace, because the worker had changed them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileConflicts {
+    /// Number of files.
+    pub total: u64,
+    /// The paths of the first ones, sorted.
+    pub paths: Vec<String>,
 }

@@ -6,7 +6,8 @@
 use async_trait::async_trait;
 use golem_host::ports::{Clock, LogSink, Oplog, PortError, Ports, PrintedEvent};
 use golem_host::{
-    AcceptanceRecord, Engine, EngineConfig, History, Instance, InterruptHandle, Outcome, WorkerInit,
+    AcceptanceRecord, Engine, EngineConfig, FileHistory, History, Instance, InterruptHandle, Outcome,
+    WorkerInit,
 };
 use golem_model::{
     AccountId, Entry, IdempotencyKey, Invocation, OplogIndex, ProjectId, TemplateId, Timestamp, WorkerId,
@@ -71,6 +72,7 @@ async fn main() {
         env: vec![],
         begins_after: golem_model::OplogIndex::START,
         seed: [0; 32],
+        files: FileHistory::new(component.files().cloned()),
         links: [].into(),
         suspend_after: Duration::from_secs(10),
         progress: Duration::from_millis(50),

@@ -71,7 +71,7 @@ impl Component {
     }
 
     /// The initial files of its workers.
-    pub(crate) fn files(&self) -> Option<&Files> {
+    pub fn files(&self) -> Option<&Files> {
         self.files.as_ref()
     }
 

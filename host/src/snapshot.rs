@@ -10,7 +10,7 @@
 use crate::imports::HttpState;
 use crate::imports::policy::Policy;
 use crate::state::WorkerState;
-use crate::vfs::Vfs;
+use crate::vfs::{FileTime, Vfs};
 use golem_model::oplog::codec::{put_worker_id, worker_id};
 use golem_model::oplog::wire::{DecodeError, Reader, put_bytes, put_varint};
 use golem_model::oplog::{OplogIndex, SavedState};
@@ -155,13 +155,24 @@ fn sections(state: &WorkerState) -> Result<Vec<(u64, Vec<u8>)>, String> {
     ])
 }
 
+/// The files of an image; none if it has no such section.
+pub(crate) fn files(image: &DecodedImage<'_>) -> Result<Vfs, String> {
+    match image.sections.iter().find(|(tag, _)| *tag == FILES) {
+        Some((_, bytes)) => decode_files(bytes),
+        None => Ok(Vfs::new(FileTime::default())),
+    }
+}
+
+fn decode_files(bytes: &[u8]) -> Result<Vfs, String> {
+    Vfs::decode(bytes).map_err(|error| format!("its files cannot be read: {error}"))
+}
+
 /// Restores the host state of an image.
 pub(crate) fn restore(state: &mut WorkerState, image: &DecodedImage<'_>) -> Result<(), String> {
     for (tag, bytes) in &image.sections {
         match *tag {
             FILES => {
-                let files =
-                    Vfs::decode(bytes).map_err(|error| format!("its files cannot be read: {error}"))?;
+                let files = decode_files(bytes)?;
                 state.limits.set_files_bytes(files.bytes());
                 state.files = files;
             }

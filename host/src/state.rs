@@ -6,7 +6,7 @@
 mod lend;
 
 use crate::durable::{InvocationStart, Journal};
-use crate::files::Files;
+use crate::file_history::{PendingFileUpdates, UpdatedFiles};
 use crate::imports::HttpState;
 use crate::imports::calls::OpenCalls;
 use crate::imports::policy::Policy;
@@ -34,6 +34,8 @@ pub(crate) struct WorkerState {
     pub(crate) interrupt_handle: InterruptHandle,
     /// Its files.
     pub(crate) files: Vfs,
+    /// The updates that its files have not got.
+    pub(crate) file_updates: PendingFileUpdates,
     /// The limits of its memory.
     pub(crate) limits: Limits,
     /// Calls to other workers that the guest has not finished.
@@ -98,6 +100,7 @@ impl WorkerState {
             handoff: Handoff::default(),
         };
         Self {
+            file_updates: PendingFileUpdates::new(&init.files.updates),
             init,
             objects: Objects::default(),
             journal,
@@ -113,10 +116,29 @@ impl WorkerState {
         }
     }
 
-    /// Gives a new worker a copy of `files`.
-    pub(crate) fn set_files(&mut self, files: &Files) {
-        self.files = files.to_vfs(self.invocation.file_clock.now());
-        self.limits.set_files_bytes(self.files.bytes());
+    /// Gives a new worker a copy of its initial files.
+    pub(crate) fn set_initial_files(&mut self) {
+        if let Some(files) = &self.init.files.initial {
+            self.files = files.to_vfs(self.invocation.file_clock.now());
+            self.limits.set_files_bytes(self.files.bytes());
+        }
+    }
+
+    /// Merges the files of the updates whose entries the replay has passed, between two invocations.
+    pub(crate) fn apply_file_updates(&mut self) -> Result<(), StopReason> {
+        let next = self.journal.replay().next_index()?;
+        self.apply_file_updates_before(next).map_err(|details| StopReason::Trapped {
+            details,
+            retry: false,
+            policy: None,
+        })
+    }
+
+    /// Merges the files of the updates before the entry `next`.
+    pub(crate) fn apply_file_updates_before(&mut self, next: OplogIndex) -> Result<(), String> {
+        let now = self.invocation.file_clock.now();
+        let pending = &mut self.file_updates;
+        UpdatedFiles { files: &mut self.files, limits: &mut self.limits, pending }.apply_before(next, now)
     }
 
     /// Records the start of an invocation, and begins it.

@@ -10,6 +10,7 @@
 //! - `path`: finds the node that a path names
 //! - `tree`: adds, moves and removes names
 //! - `file`: reads and writes the content of files
+//! - `merge`: takes over the files of another component version
 //! - `time`: the file clock
 //! - `codec`: the encoding as bytes
 //!
@@ -24,6 +25,7 @@
 mod codec;
 mod error;
 mod file;
+mod merge;
 mod node;
 mod path;
 #[cfg(test)]

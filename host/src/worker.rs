@@ -9,6 +9,7 @@ pub use snapshot::ReloadTarget;
 
 use crate::durable::{ActivationContext, History, Journal, NextRecorded, RecordedInvocation, Replay, Tail};
 use crate::event_loop::{DriveEnd, EventLoop};
+use crate::file_history::FileHistory;
 use crate::invoke::{InvokeError, PreparedCall};
 use crate::limits::{LIFTED_BYTES_MAX, Limits};
 use crate::ports::{PortError, Ports};
@@ -42,6 +43,8 @@ pub struct WorkerInit {
     pub seed: [u8; 32],
     /// The templates of the workers that it calls, by the interface that they export.
     pub links: BTreeMap<String, TemplateId>,
+    /// The files from the versions that it has run.
+    pub files: FileHistory,
     /// A wait longer than this parks the worker.
     pub suspend_after: Duration,
     /// A recorded entry is appended to the store at the latest this long after it was recorded.
@@ -93,9 +96,7 @@ impl Instance {
         let journal = journal(component, &init, None, history, &ports, &interrupt_handle);
         let limits = Limits::new(component.engine().memory_bytes_max());
         let mut state = WorkerState::new(init, created, journal, interrupt_handle, limits);
-        if let Some(files) = component.files() {
-            state.set_files(files);
-        }
+        state.set_initial_files();
         let mut instance = Self::instantiate(component, state, ports).await?;
         // An idle instance flushes nothing, so the entries would wait for the first invocation.
         instance.state()?.journal.flush()?;
@@ -145,7 +146,9 @@ impl Instance {
     pub async fn replay(&mut self) -> Result<ReplayEnd, StopReason> {
         self.acquire()?;
         loop {
-            let next = self.state()?.journal.replay().peek_next()?;
+            let state = self.state()?;
+            let next = state.journal.replay().peek_next()?;
+            state.apply_file_updates()?;
             let end = match next {
                 NextRecorded::OplogEnd => CallEnd::Paused(PauseReason::Ready),
                 NextRecorded::Unfinished(key) => CallEnd::Paused(PauseReason::Unfinished(key)),

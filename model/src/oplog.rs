@@ -26,6 +26,9 @@ pub use entry::{
     Suspension,
 };
 pub use index::OplogIndex;
-pub use lifecycle::{AdminRequest, LifecycleEvent, SavedState, SnapshotImage, UpdateMode};
+pub use lifecycle::{
+    AdminRequest, FILE_CONFLICTS_BYTES_MAX, FileConflicts, LifecycleEvent, SavedState, SnapshotImage,
+    UpdateMode,
+};
 pub use process_event::ProcessEvent;
 pub use readings::{ClockKind, ClockReadings, CountedReadings};

@@ -85,6 +85,13 @@ pub trait TemplateLookup: Send + Sync {
         version: u32,
     ) -> Result<golem_host::Component, ComponentFault>;
 
+    /// Returns the files that a template version ships with, if it has any.
+    async fn files(
+        &self,
+        template: TemplateId,
+        version: u32,
+    ) -> Result<Option<golem_host::Files>, ComponentFault>;
+
     /// Returns a template's project and newest version, if the template exists. Does not wait.
     fn newest_version(&self, template: TemplateId) -> Option<(ProjectId, u32)>;
 

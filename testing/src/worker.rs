@@ -4,8 +4,8 @@ use crate::engine;
 use crate::ports::{FakeHttp, LogCollector, MemoryStore, SimulatedClock, StoreError, memory_ports};
 use golem_host::ports::Ports;
 use golem_host::{
-    AcceptanceRecord, Component, ComponentError, EngineError, History, Instance, InterruptHandle, Outcome,
-    ReplayEnd, StopReason, WorkerInit,
+    AcceptanceRecord, Component, ComponentError, EngineError, FileHistory, History, Instance,
+    InterruptHandle, Outcome, ReplayEnd, StopReason, WorkerInit,
 };
 use golem_model::oplog::Suspension;
 use golem_model::promise::PromiseCompletion;
@@ -211,6 +211,7 @@ impl TestWorker {
             env: options.env,
             begins_after: OplogIndex::START,
             seed: options.seed,
+            files: FileHistory::new(component.files().cloned()),
             links: options.links,
             suspend_after: options.suspend_after,
             progress: options.progress,

@@ -76,7 +76,7 @@ const STAGES: &[Stage] = &[
 /// Prints the names of the stages and what each checks.
 pub(crate) fn list() {
     for stage in STAGES {
-        println!("{:<10}{}", stage.name, stage.about);
+        println!("{:<12}{}", stage.name, stage.about);
     }
 }
 

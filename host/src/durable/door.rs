@@ -6,6 +6,7 @@
 
 use super::effect::{CallFailure, CallResponse, DurableCall, Effect, ImmediateCall};
 use super::{InvocationStart, Journal, unreadable_answer};
+use crate::file_history::UpdatedFiles;
 use crate::objects::Objects;
 use crate::ports::LogEvent;
 use crate::snapshot::InstancePhase;
@@ -188,8 +189,12 @@ impl<'a> Door<'a> {
     }
 
     /// Completes the current invocation of an event loop, and begins the next one once it arrives.
-    pub(crate) async fn next_invocation(&mut self, invocation: &mut InvocationState) -> wasmtime::Result<()> {
-        let outcome = self.journal.next_invocation(self.interrupt_handle, invocation).await;
+    pub(crate) async fn next_invocation(
+        &mut self,
+        invocation: &mut InvocationState,
+        files: UpdatedFiles<'_>,
+    ) -> wasmtime::Result<()> {
+        let outcome = self.journal.next_invocation(self.interrupt_handle, invocation, files).await;
         outcome.map_err(|stop| self.stop(stop))
     }
 

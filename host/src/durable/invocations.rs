@@ -2,6 +2,7 @@
 
 use super::Journal;
 use super::replay::{NextRecorded, RecordedInvocation};
+use crate::file_history::UpdatedFiles;
 use crate::ports::PortError;
 use crate::program::{Console, PauseReason, ResumeWith};
 use crate::state::InvocationState;
@@ -19,10 +20,14 @@ impl Journal {
         &mut self,
         interrupt_handle: &InterruptHandle,
         invocation: &mut InvocationState,
+        mut files: UpdatedFiles<'_>,
     ) -> Result<(), StopReason> {
         let result = Some(invocation.console.take_output());
         let finished = self.complete(result.as_ref(), false)?;
-        let pause = match (self.replay.peek_next()?, finished) {
+        let next = self.replay.peek_next()?;
+        let updated = files.apply_before(self.replay.next_index()?, invocation.file_clock.now());
+        updated.map_err(|details| StopReason::Trapped { details, retry: false, policy: None })?;
+        let pause = match (next, finished) {
             (NextRecorded::OplogEnd, CompletionRecord::New) => PauseReason::Answered(result),
             (NextRecorded::OplogEnd, CompletionRecord::Replayed) => PauseReason::Ready,
             (NextRecorded::Unfinished(key), _) => PauseReason::Unfinished(key),

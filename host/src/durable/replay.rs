@@ -180,6 +180,11 @@ impl Replay {
         Ok(Some(reading))
     }
 
+    /// The index of the next entry that the guest could ask for; after the last one, the index that the next entry gets.
+    pub(crate) fn next_index(&mut self) -> Result<OplogIndex, StopReason> {
+        self.index()
+    }
+
     /// What the oplog holds next, between two invocations.
     pub(crate) fn peek_next(&mut self) -> Result<NextRecorded, StopReason> {
         let index = self.index()?;

@@ -3,6 +3,7 @@
 use super::calls::WAIT_IN_MEMORY;
 use super::promises::put_promise;
 use crate::durable::{CallFailure, CallResponse, DurableCall, Effect, Live, ResponsePart, ResponseState};
+use crate::file_history::UpdatedFiles;
 use crate::imports::views::{IoView, Views};
 use crate::imports::{HttpObject, decode_response_state, encode_response_state, take_response};
 use crate::objects::{Input, Object, Output, Pollable, StdStream, wrong_kind};
@@ -290,7 +291,7 @@ impl IoView<'_> {
                 _ => {}
             }
         }
-        if waits { self.door.next_invocation(self.invocation).await } else { Ok(()) }
+        if waits { self.next_invocation().await } else { Ok(()) }
     }
 
     /// The event that the pollable at `rep` waits for now.
@@ -364,6 +365,12 @@ impl streams::Host for IoView<'_> {
 }
 
 impl IoView<'_> {
+    /// Completes the current invocation of an event loop, and begins the next one once it arrives.
+    async fn next_invocation(&mut self) -> Result<()> {
+        let files = UpdatedFiles { files: self.files, limits: self.limits, pending: self.file_updates };
+        self.door.next_invocation(self.invocation, files).await
+    }
+
     fn input_of(&self, stream: &Resource<DynInputStream>) -> StreamResult<Input> {
         self.objects.input(stream.rep()).cloned().map_err(StreamError::Trap)
     }
@@ -400,7 +407,7 @@ impl IoView<'_> {
     ) -> StreamResult<Vec<u8>> {
         match self.input_of(stream)? {
             Input::Stdin if self.invocation.console.read_would_wait() => {
-                self.door.next_invocation(self.invocation).await.map_err(StreamError::Trap)?;
+                self.next_invocation().await.map_err(StreamError::Trap)?;
                 self.read_stream(stream, length)
             }
             Input::Stdin | Input::File(_) | Input::Bytes { .. } => self.read_stream(stream, length),

@@ -14,6 +14,7 @@ use super::random::Random;
 use super::stdio::Stdio;
 use crate::WorkerInit;
 use crate::durable::Door;
+use crate::file_history::PendingFileUpdates;
 use crate::limits::Limits;
 use crate::objects::Objects;
 use crate::state::{CurrentInvocation, InvocationState};
@@ -81,6 +82,7 @@ views! {
         objects: &'a mut Objects,
         door: Door<'a>,
         files: &'a mut Vfs,
+        file_updates: &'a mut PendingFileUpdates,
         limits: &'a mut Limits,
         invocation: &'a mut InvocationState,
     }

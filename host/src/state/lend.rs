@@ -46,6 +46,7 @@ impl Views for WorkerState {
             objects: &mut self.objects,
             door: door!(self),
             files: &mut self.files,
+            file_updates: &mut self.file_updates,
             limits: &mut self.limits,
             invocation: &mut self.invocation,
         }

@@ -10,6 +10,7 @@
 
 use super::{Instance, journal};
 use crate::durable::{History, Journal};
+use crate::file_history::{FileHistory, FileUpdate};
 use crate::imports::random::Random;
 use crate::invoke::call_typed;
 use crate::limits::Limits;
@@ -17,7 +18,7 @@ use crate::ports::{PortError, Ports};
 use crate::snapshot::{self, DecodedImage, INTERFACE, InstancePhase, SnapshotBase, SnapshotError};
 use crate::state::WorkerState;
 use crate::{Component, InterruptHandle, StopReason, WorkerInit, trap};
-use golem_model::oplog::{LifecycleEvent, SavedState, SnapshotImage};
+use golem_model::oplog::{FileConflicts, LifecycleEvent, SavedState, SnapshotImage};
 use golem_model::{Entry, OplogIndex, TemplateId, Timestamp};
 use std::collections::BTreeMap;
 use wasmtime::component::Func;
@@ -105,19 +106,26 @@ impl Instance {
         let same = self.component.clone();
         let state = self.snapshot_state()?;
         let from = state.init.template_version;
+        let now = state.invocation.file_clock.now();
         let invocations = state.journal.replay().invocations();
         let mut init = state.init.clone();
         let Some(mut live) = state.journal.live() else {
             return Err(refused("its oplog was not replayed to the end".to_owned()));
         };
         let (at, monotonic_nanos) = (live.wall_now(), live.monotonic_now());
+        let next = live.next_index();
         let saved = SavedState { version: from, engine, invocations, monotonic_nanos, image };
         let (component, event) = match target {
             ReloadTarget::Snapshot => (same, LifecycleEvent::Snapshot { at, state: saved }),
             ReloadTarget::Update { component, version, links } => {
                 init.template_version = version;
                 init.links.clone_from(links);
-                (component.clone(), LifecycleEvent::Updated { at, from, to: version, state: Some(saved) })
+                let update = FileUpdate::new(next, same.files().cloned(), component.files().cloned());
+                let conflicts = update.merge(&mut snapshot::files(&decoded).map_err(refused)?, now);
+                let files = Some(FileConflicts::new(conflicts.map_err(refused)?));
+                init.files = FileHistory { initial: None, updates: vec![update] };
+                let event = LifecycleEvent::Updated { at, from, to: version, state: Some(saved), files };
+                (component.clone(), event)
             }
         };
         live.set_appends_held(true);
@@ -224,6 +232,9 @@ impl Instance {
         state.phase = InstancePhase::Starting;
         state.invocation.random = Random::after_reload(&seed, point.invocations, point.index);
         snapshot::restore(&mut state, image).map_err(refused)?;
+        // The image contains the updates before it. The update whose state it is comes after it.
+        state.file_updates.skip_until(point.index);
+        state.apply_file_updates_before(point.index.next()).map_err(refused)?;
         let mut instance = Self::instantiate(component, state, ports)
             .await
             .map_err(|stop| snapshot_error(stop, InstancePhase::Starting))?;

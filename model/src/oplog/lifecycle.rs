@@ -40,6 +40,9 @@ pub enum LifecycleEvent {
         /// After a manual update: the state that the old version saved and the new version loaded. After an automatic
         /// update there is none; the new version replays the entries before this one, for which this entry is a hint.
         state: Option<SavedState>,
+        /// If set, the files of the new version were merged into the worker's at this entry. If not, an automatic update
+        /// gives the files of the new version to the worker from its first entry on, and a manual update gives it none.
+        files: Option<FileConflicts>,
     },
     /// Hint: a requested update would have failed, so it was not applied. The worker is unchanged.
     UpdateRefused {
@@ -76,6 +79,32 @@ impl LifecycleEvent {
             Self::Updated { state, .. } => state.as_ref(),
             Self::SnapshotRefused { .. } | Self::UpdateRefused { .. } => None,
         }
+    }
+}
+
+/// The paths that both a worker and the version that it was updated to had changed. The worker's content stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct FileConflicts {
+    /// Number of such paths.
+    pub total: u64,
+    /// The first of them, sorted: as many as fit into [`FILE_CONFLICTS_BYTES_MAX`].
+    pub paths: Vec<String>,
+}
+
+/// Bytes of the paths that [`FileConflicts`] lists. The record is for a person, who can list the files for more.
+pub const FILE_CONFLICTS_BYTES_MAX: usize = 4_096;
+
+impl FileConflicts {
+    /// Keeps the first of the sorted `paths`.
+    pub fn new(mut paths: Vec<String>) -> Self {
+        let total = paths.len() as u64;
+        let mut bytes = 0;
+        let fit = paths.iter().take_while(|path| {
+            bytes += path.len();
+            bytes <= FILE_CONFLICTS_BYTES_MAX
+        });
+        paths.truncate(fit.count());
+        Self { total, paths }
     }
 }
 
@@ -166,12 +195,17 @@ pub(super) fn put_lifecycle_event(out: &mut Vec<u8>, event: &LifecycleEvent) {
             put_time(out, *at);
             put_str(out, details);
         }
-        LifecycleEvent::Updated { at, from, to, state } => {
-            out.push(66);
+        LifecycleEvent::Updated { at, from, to, state, files } => {
+            out.push(if files.is_none() { 66 } else { 68 });
             put_time(out, *at);
             put_varint(out, u64::from(*from));
             put_varint(out, u64::from(*to));
             put_option(out, state.as_ref(), put_saved_state);
+            if let Some(FileConflicts { total, paths }) = files {
+                put_varint(out, *total);
+                put_varint(out, paths.len() as u64);
+                paths.iter().for_each(|path| put_str(out, path));
+            }
         }
         LifecycleEvent::UpdateRefused { at, from, to, mode, index, details } => {
             out.push(67);
@@ -189,11 +223,12 @@ pub(super) fn lifecycle_event(tag: u8, input: &mut Reader<'_>) -> Result<Lifecyc
     Ok(match tag {
         64 => LifecycleEvent::Snapshot { at: time(input)?, state: saved_state(input)? },
         65 => LifecycleEvent::SnapshotRefused { at: time(input)?, details: input.string()? },
-        66 => LifecycleEvent::Updated {
+        66 | 68 => LifecycleEvent::Updated {
             at: time(input)?,
             from: input.varint_as()?,
             to: input.varint_as()?,
             state: option(input, saved_state)?,
+            files: if tag == 68 { Some(file_conflicts(input)?) } else { None },
         },
         67 => LifecycleEvent::UpdateRefused {
             at: time(input)?,
@@ -205,6 +240,12 @@ pub(super) fn lifecycle_event(tag: u8, input: &mut Reader<'_>) -> Result<Lifecyc
         },
         tag => return Err(DecodeError::UnknownTag { what: "entry", tag }),
     })
+}
+
+fn file_conflicts(input: &mut Reader<'_>) -> Result<FileConflicts, DecodeError> {
+    let total = input.varint()?;
+    let paths = (0..input.count()?).map(|_| input.string()).collect::<Result<_, _>>()?;
+    Ok(FileConflicts { total, paths })
 }
 
 fn put_saved_state(out: &mut Vec<u8>, state: &SavedState) {

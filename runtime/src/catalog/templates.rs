@@ -10,7 +10,7 @@ use crate::storage::ports::{Catalog, ContentStore, StoreError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use golem_host::ports::Clock;
-use golem_host::{Component, ComponentError, Engine};
+use golem_host::{Component, ComponentError, Engine, Files};
 use golem_model::template::{Function, Functions, ShippedFiles};
 use golem_model::{FailureOptions, ProjectId, TemplateId, TemplateVersion};
 use parking_lot::{Mutex, RwLock};
@@ -560,6 +560,15 @@ impl Shared {
     }
 }
 
+impl Templates {
+    async fn shipped_files(&self, files: Option<ShippedFiles>) -> Result<Option<Files>, ComponentFault> {
+        match files {
+            None => Ok(None),
+            Some(ShippedFiles { content_hash, .. }) => self.shared.files.get(content_hash).await.map(Some),
+        }
+    }
+}
+
 #[async_trait]
 impl TemplateLookup for Templates {
     fn newest_version(&self, template: TemplateId) -> Option<(ProjectId, u32)> {
@@ -588,13 +597,17 @@ impl TemplateLookup for Templates {
         let found = self.get(template).and_then(|template| template.version(version).cloned());
         let row = &found.ok_or(ComponentFault::NoVersion)?.row;
         let component = self.shared.components.get(row.content_hash).await?;
-        match row.files {
+        match self.shipped_files(row.files).await? {
             None => Ok(component),
-            Some(ShippedFiles { content_hash, .. }) => {
-                let files = self.shared.files.get(content_hash).await?;
+            Some(files) => {
                 component.with_files(files).map_err(|error| ComponentFault::Invalid(error.to_string()))
             }
         }
+    }
+
+    async fn files(&self, template: TemplateId, version: u32) -> Result<Option<Files>, ComponentFault> {
+        let found = self.get(template).and_then(|template| template.version(version).cloned());
+        self.shipped_files(found.ok_or(ComponentFault::NoVersion)?.row.files).await
     }
 }
 

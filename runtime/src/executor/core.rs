@@ -369,6 +369,16 @@ impl Core {
         component.map_err(|fault| ExecutorError::Template { template, version, fault })
     }
 
+    /// Returns the files that a template version ships with.
+    pub(crate) async fn template_files(
+        &self,
+        template: TemplateId,
+        version: u32,
+    ) -> Result<Option<golem_host::Files>, ExecutorError> {
+        let files = self.templates.files(template, version).await;
+        files.map_err(|fault| ExecutorError::Template { template, version, fault })
+    }
+
     /// Returns an error if all in-memory state was discarded since the read began.
     pub(crate) fn check_read_valid(state: &State, read: &StoreRead) -> Result<(), ExecutorError> {
         Self::check_available(state)?;

@@ -8,17 +8,18 @@ use super::core::{Core, ResidentInstance, ResidentPermit};
 use super::history::{self, HistoryRange};
 use super::ledger::{LedgerEvent, StepOutcome};
 use super::position::RowPosition;
-use super::projection::{RestorePoint, WorkerProjection};
+use super::projection::{RestorePoint, VersionChange, WorkerProjection};
 use super::{ExecutorError, ExecutorMetrics};
 use crate::storage::ports::{Seq, StoreError, WorkerNum};
 use golem_host::ports::{PortError, Ports};
 use golem_host::{
-    Component, History, Instance, InterruptHandle, ReplayEnd, SnapshotBase, SnapshotError, StopReason,
-    WorkerInit,
+    Component, FileHistory, FileUpdate, History, Instance, InterruptHandle, ReplayEnd, SnapshotBase,
+    SnapshotError, StopReason, WorkerInit,
 };
 use golem_model::oplog::codec::Row;
 use golem_model::oplog::{SavedState, SnapshotImage};
 use golem_model::{Entry, OplogIndex, WorkerId};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Why a worker was not loaded.
@@ -72,11 +73,12 @@ pub(super) async fn load(
         core.wait_until_durable(continued).await.map_err(LoadError::Server)?;
     }
     ExecutorMetrics::add(&core.metrics.activations, 1);
+    let files = file_history(core, &projection, &component, None, &interrupt_handle).await?;
     let loader = Loader {
         core,
         projection: &projection,
         component: &component,
-        init: worker_init(core, &projection, projection.template_version),
+        init: worker_init(core, &projection, projection.template_version, files),
         ports: ActivationAdapter::new(core.clone(), worker, activation, generation, Seq(projection.last_row))
             .ports(projection.project),
         interrupt_handle: interrupt_handle.clone(),
@@ -166,8 +168,42 @@ pub(super) async fn load_component(
     }
 }
 
+/// The files of the versions that the worker has run. `component` is that of its version, or of the version to which
+/// `rehearsed` updates it. An interrupt ends the wait.
+pub(super) async fn file_history(
+    core: &Arc<Core>,
+    projection: &WorkerProjection,
+    component: &Component,
+    rehearsed: Option<VersionChange>,
+    interrupt_handle: &InterruptHandle,
+) -> Result<FileHistory, LoadError> {
+    let current = rehearsed.map_or(projection.template_version, |change| change.to);
+    let snapshot_state = &projection.snapshot_state;
+    let changes = snapshot_state.file_updates().iter().copied().chain(rehearsed);
+    let first = snapshot_state.files_from().unwrap_or(projection.template_version);
+    let mut known = BTreeMap::from([(current, component.files().cloned())]);
+    for version in changes.clone().flat_map(|change| [change.from, change.to]).chain([first]) {
+        if !known.contains_key(&version) {
+            let files = tokio::select! {
+                biased;
+                files = core.template_files(projection.id.template, version) => files.map_err(LoadError::Server)?,
+                () = interrupt_handle.interrupted() => return Err(LoadError::Stopped(StopReason::Interrupted)),
+            };
+            known.insert(version, files);
+        }
+    }
+    let of = |version: u32| known.get(&version).cloned().flatten();
+    let update = |change: VersionChange| FileUpdate::new(change.index, of(change.from), of(change.to));
+    Ok(FileHistory { initial: of(first), updates: changes.map(update).collect() })
+}
+
 /// The worker's identity and environment when it runs `version`.
-pub(super) fn worker_init(core: &Arc<Core>, projection: &WorkerProjection, version: u32) -> WorkerInit {
+pub(super) fn worker_init(
+    core: &Arc<Core>,
+    projection: &WorkerProjection,
+    version: u32,
+    files: FileHistory,
+) -> WorkerInit {
     WorkerInit {
         id: projection.id.clone(),
         account: projection.account,
@@ -177,6 +213,7 @@ pub(super) fn worker_init(core: &Arc<Core>, projection: &WorkerProjection, versi
         begins_after: projection.begins_after,
         seed: projection.seed,
         links: core.templates.links(projection.id.template, version),
+        files,
         suspend_after: core.settings.suspend_after,
         progress: core.settings.progress,
         retry: projection.options.retry_policy.unwrap_or(core.settings.retry),

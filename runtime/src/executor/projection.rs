@@ -7,7 +7,7 @@ pub(crate) mod call_state;
 mod process_ends;
 mod snapshot_state;
 
-pub(crate) use snapshot_state::{FinishedUpdate, PendingUpdate, RestorePoint, SnapshotState};
+pub(crate) use snapshot_state::{FinishedUpdate, PendingUpdate, RestorePoint, SnapshotState, VersionChange};
 
 use self::call_state::{CallState, PendingReply};
 use self::process_ends::ProcessEnds;
@@ -25,7 +25,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// The format version of a stored projection. One of another version is rebuilt from the log.
-const PROJECTION_VERSION: u8 = 6;
+const PROJECTION_VERSION: u8 = 7;
 
 /// The state of a worker, folded from its log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

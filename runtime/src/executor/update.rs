@@ -16,13 +16,13 @@ use super::interrupt::interrupt_guest;
 use super::invoke::{check_usable, internal};
 use super::ledger::{ActivationId, LedgerEvent};
 use super::load::{self, LoadError, Loader};
-use super::projection::{FinishedUpdate, PendingUpdate, SnapshotState, WorkerProjection};
+use super::projection::{FinishedUpdate, PendingUpdate, SnapshotState, VersionChange, WorkerProjection};
 use super::worker_task::append_entries;
 use super::{ComponentFault, Executor, ExecutorError, ExecutorMetrics, snapshot};
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_host::ports::PortError;
-use golem_host::{ReloadTarget, SnapshotError, StopReason};
-use golem_model::oplog::{AdminRequest, InboxEvent, LifecycleEvent, UpdateMode};
+use golem_host::{FileUpdate, ReloadTarget, SnapshotError, StopReason};
+use golem_model::oplog::{AdminRequest, FileConflicts, InboxEvent, LifecycleEvent, UpdateMode};
 use golem_model::{Entry, OplogIndex, Timestamp, WorkerId};
 use std::sync::Arc;
 
@@ -52,13 +52,15 @@ pub struct UpdateOutcome {
     pub refused: Option<String>,
     /// The entry at which the new version made another call than the recorded one.
     pub index: Option<OplogIndex>,
+    /// The files that both the worker and the new version had changed. The worker's content stays.
+    pub conflicts: FileConflicts,
 }
 
 impl From<FinishedUpdate> for UpdateOutcome {
     fn from(report: FinishedUpdate) -> Self {
-        let FinishedUpdate { at, from, to, mode, refused } = report;
+        let FinishedUpdate { at, from, to, mode, refused, conflicts } = report;
         let (refused, index) = refused.unzip();
-        Self { at, from, to, mode, refused, index: index.flatten().map(OplogIndex) }
+        Self { at, from, to, mode, refused, index: index.flatten().map(OplogIndex), conflicts }
     }
 }
 
@@ -177,10 +179,10 @@ pub(super) async fn apply_update(
     let from = projection.template_version;
     let at = core.clock.now();
     match outcome {
-        UpdateAttempt::Done => {
+        UpdateAttempt::Done(recorded) => {
             ExecutorMetrics::add(&core.metrics.updates, 1);
-            if mode == UpdateMode::Automatic {
-                let updated = LifecycleEvent::Updated { at, from, to, state: None };
+            if let UpdateRecord::Missing(files) = recorded {
+                let updated = LifecycleEvent::Updated { at, from, to, state: None, files };
                 record_event(core, worker, generation, pending, updated);
             }
             snapshot::remove_unused_images(core, worker, before);
@@ -214,9 +216,18 @@ fn record_event(
 }
 
 enum UpdateAttempt {
-    Done,
+    Done(UpdateRecord),
     Refused(UpdateRefusal),
     Stopped,
+}
+
+/// Whether a successful update is in the worker's log.
+enum UpdateRecord {
+    /// The instance that loaded the saved state has recorded it.
+    Written,
+    /// It must be recorded, with the conflicts of the files. `None`: the worker has begun nothing, so it has the files of
+    /// the new version from the beginning.
+    Missing(Option<FileConflicts>),
 }
 
 fn refusal(details: String) -> UpdateAttempt {
@@ -232,7 +243,7 @@ async fn rehearse(
     to: u32,
 ) -> Result<UpdateAttempt, ExecutorError> {
     if projection.only_creation_entries().is_some() {
-        return Ok(UpdateAttempt::Done);
+        return Ok(UpdateAttempt::Done(UpdateRecord::Missing(None)));
     }
     let (_permit, interrupt_handle) =
         match load::acquire_permit_unless_interrupted(core, worker, generation).await {
@@ -247,7 +258,14 @@ async fn rehearse(
     if let Some(continued) = continued {
         core.wait_until_durable(continued).await?;
     }
-    let init = load::worker_init(core, projection, to);
+    let change = VersionChange { index: projection.oplog_end, from: projection.template_version, to };
+    let files = load::file_history(core, projection, &component, Some(change), &interrupt_handle).await;
+    let files = match files {
+        Ok(files) => files,
+        Err(error) => return load_error_outcome(error),
+    };
+    let merged = files.updates.last().cloned();
+    let init = load::worker_init(core, projection, to, files);
     let loader = Loader {
         core,
         projection,
@@ -285,7 +303,15 @@ async fn rehearse(
         Err(error) => return load_error_outcome(error),
     };
     match replayed {
-        Ok(_) => Ok(UpdateAttempt::Done),
+        Ok(_) => {
+            // Without an outcome the worker's program has ended: it does not see the files.
+            let conflicts = match merged.as_ref().and_then(FileUpdate::outcome) {
+                Some(Ok(conflicts)) => FileConflicts::new(conflicts.clone()),
+                Some(Err(details)) => return Ok(refusal(details.clone())),
+                None => FileConflicts::default(),
+            };
+            Ok(UpdateAttempt::Done(UpdateRecord::Missing(Some(conflicts))))
+        }
         Err(stop) => load_error_outcome(LoadError::Stopped(stop)),
     }
 }
@@ -327,7 +353,7 @@ async fn update_manually(
     let links = core.templates.links(projection.id.template, to);
     let reload = ReloadTarget::Update { component: &component, version: to, links: &links };
     match snapshot::save_and_reload(core, loaded, reload).await? {
-        Ok(()) => Ok(UpdateAttempt::Done),
+        Ok(()) => Ok(UpdateAttempt::Done(UpdateRecord::Written)),
         Err(SnapshotError::Refused { details }) => Ok(refusal(details)),
         Err(SnapshotError::Stopped(stop)) => stop_outcome(stop),
     }

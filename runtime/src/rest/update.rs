@@ -58,6 +58,7 @@ pub(super) async fn view(
             at: last.at,
             details: last.refused,
             oplog_index: last.index.map(|index| index.0),
+            file_conflicts: api::FileConflicts { total: last.conflicts.total, paths: last.conflicts.paths },
         }),
     }))
 }

@@ -5,7 +5,7 @@ use super::locked;
 use crate::guests;
 use crate::rng::Rng;
 use async_trait::async_trait;
-use golem_host::{Component, Engine, EngineConfig};
+use golem_host::{Component, Engine, EngineConfig, Files};
 use golem_model::template::Function;
 use golem_model::{FailureOptions, ProjectAction, ProjectId, TemplateId};
 use golem_runtime::entropy::Entropy;
@@ -149,6 +149,10 @@ impl TemplateLookup for Components {
             if is_mixed && template == Template::Sleeps.id() { Template::Counter.id() } else { template };
         let missing = || ComponentFault::Unreadable("there is no such template".to_owned());
         self.by_template.get(&template).cloned().ok_or_else(missing)
+    }
+
+    async fn files(&self, _: TemplateId, _: u32) -> Result<Option<Files>, ComponentFault> {
+        Ok(None)
     }
 
     fn newest_version(&self, template: TemplateId) -> Option<(ProjectId, u32)> {

@@ -46,7 +46,7 @@ async fn files_survive_a_crash_and_belong_to_one_worker() {
 }
 
 /// A tar archive with text files and a link to the first one.
-fn archive(files: &[(&str, &str)]) -> Vec<u8> {
+pub(super) fn archive(files: &[(&str, &str)]) -> Vec<u8> {
     let mut archive = tar::Builder::new(Vec::new());
     for (path, text) in files {
         let mut header = tar::Header::new_gnu();

@@ -47,6 +47,7 @@ mod sharing;
 mod state;
 mod streams;
 mod templates;
+mod updated_files;
 mod updates;
 mod values;
 mod workers;

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use golem_host::ports::OutboundHttp;
-use golem_host::{Component, Engine, EngineConfig};
+use golem_host::{Component, Engine, EngineConfig, Files};
 use golem_model::oplog::InboxEvent;
 use golem_model::oplog::codec::{Row, decode_row, encode_row};
 use golem_model::template::Function;
@@ -72,6 +72,10 @@ impl TemplateLookup for Services {
             Ok(_) => Ok(component(template)),
             Err(closed) => Err(ComponentFault::Unreadable(closed.to_string())),
         }
+    }
+
+    async fn files(&self, _: TemplateId, _: u32) -> Result<Option<Files>, ComponentFault> {
+        Ok(None)
     }
 
     fn newest_version(&self, _: TemplateId) -> Option<(ProjectId, u32)> {

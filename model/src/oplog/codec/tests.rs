@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::limits::VALUE_DEPTH_MAX;
-use crate::oplog::{AdminRequest, LifecycleEvent, SavedState, SnapshotImage, UpdateMode};
+use crate::oplog::{AdminRequest, FileConflicts, LifecycleEvent, SavedState, SnapshotImage, UpdateMode};
 use crate::oplog::{CallEvent, ProcessEvent, ReplyTo};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -162,8 +162,11 @@ fn lifecycle_event() -> impl Strategy<Value = LifecycleEvent> {
             image,
         },
     );
-    let updated = (time(), any::<[u32; 2]>(), proptest::option::of(state.clone()))
-        .prop_map(|(at, [from, to], state)| LifecycleEvent::Updated { at, from, to, state });
+    let files =
+        (any::<u64>(), vec(any::<String>(), 0..3)).prop_map(|(total, paths)| FileConflicts { total, paths });
+    let files = proptest::option::of(files);
+    let updated = (time(), any::<[u32; 2]>(), proptest::option::of(state.clone()), files)
+        .prop_map(|(at, [from, to], state, files)| LifecycleEvent::Updated { at, from, to, state, files });
     let refused = (time(), any::<[u32; 2]>(), mode(), proptest::option::of(index()), any::<String>());
     prop_oneof![
         (time(), state).prop_map(|(at, state)| LifecycleEvent::Snapshot { at, state }),

@@ -5,7 +5,7 @@
 
 use crate::executor::settings::SnapshotPolicy;
 use crate::storage::ports::Seq;
-use golem_model::oplog::{LifecycleEvent, SnapshotImage, UpdateMode};
+use golem_model::oplog::{FileConflicts, LifecycleEvent, SnapshotImage, UpdateMode};
 use golem_model::{OplogIndex, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,11 @@ pub(crate) struct SnapshotState {
     snapshots: Vec<RestorePoint>,
     /// The state that the last manual update saved. The current version cannot replay the entries before it.
     base: Option<RestorePoint>,
+    /// The version whose files the worker had before the first of `file_updates`, if that is an automatic update.
+    files_from: Option<u32>,
+    /// The updates that merged the files of another version into the worker's, since the last manual update. That one is
+    /// the first of them.
+    file_updates: Vec<VersionChange>,
     /// Position at which a snapshot was last taken or refused.
     last_attempt: LastAttempt,
     /// The pending update.
@@ -40,6 +45,14 @@ pub(crate) struct RestorePoint {
     pub(crate) index: OplogIndex,
     /// The hash of the image, if it is stored outside of the row.
     pub(crate) blob_hash: Option<[u8; 32]>,
+}
+
+/// A change of the version, at an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct VersionChange {
+    pub(crate) index: OplogIndex,
+    pub(crate) from: u32,
+    pub(crate) to: u32,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -65,6 +78,8 @@ pub(crate) struct FinishedUpdate {
     pub(crate) mode: UpdateMode,
     /// Why it was refused, and at which entry. `None` if it was performed.
     pub(crate) refused: Option<(String, Option<u64>)>,
+    /// The files that both the worker and the version had changed.
+    pub(crate) conflicts: FileConflicts,
 }
 
 impl SnapshotState {
@@ -89,8 +104,10 @@ impl SnapshotState {
                 self.last_attempt = last_attempt;
                 None
             }
-            LifecycleEvent::Updated { at, from, to, state } => {
+            LifecycleEvent::Updated { at, from, to, state, files } => {
                 self.snapshots.clear();
+                let change = VersionChange { index, from: *from, to: *to };
+                self.change_files(change, state.is_some(), files.is_some());
                 let mode = if let Some(state) = state {
                     self.base = Some(RestorePoint { row: row.0, index, blob_hash: blob_hash(&state.image) });
                     self.last_attempt = last_attempt;
@@ -102,18 +119,46 @@ impl SnapshotState {
                     UpdateMode::Automatic
                 };
                 self.update = None;
-                let report = FinishedUpdate { at: *at, from: *from, to: *to, mode, refused: None };
+                let conflicts = files.clone().unwrap_or_default();
+                let report = FinishedUpdate { at: *at, from: *from, to: *to, mode, refused: None, conflicts };
                 self.last_update = Some(report);
                 Some(*to)
             }
             LifecycleEvent::UpdateRefused { at, from, to, mode, index, details } => {
                 let refused = Some((details.clone(), index.map(|index| index.0)));
                 self.update = None;
+                let conflicts = FileConflicts::default();
                 self.last_update =
-                    Some(FinishedUpdate { at: *at, from: *from, to: *to, mode: *mode, refused });
+                    Some(FinishedUpdate { at: *at, from: *from, to: *to, mode: *mode, refused, conflicts });
                 None
             }
         }
+    }
+
+    /// Folds which version's files the worker has. `merged`: whether the update merged those of the new version.
+    fn change_files(&mut self, change: VersionChange, manual: bool, merged: bool) {
+        // The worker cannot be loaded from before a manual update. An automatic update that does not merge gives the new
+        // version's files to the whole history.
+        if manual || (!merged && self.base.is_none()) {
+            self.files_from = None;
+            self.file_updates.clear();
+        }
+        if merged {
+            if !manual && self.base.is_none() {
+                self.files_from.get_or_insert(change.from);
+            }
+            self.file_updates.push(change);
+        }
+    }
+
+    /// The version whose files the worker begins with if it is loaded from its first entry; `None` for its present one.
+    pub(crate) fn files_from(&self) -> Option<u32> {
+        self.files_from
+    }
+
+    /// The updates that merged files since the last manual update.
+    pub(crate) fn file_updates(&self) -> &[VersionChange] {
+        &self.file_updates
     }
 
     /// Reverts the entries from `from` on. A manual update is never reverted.

@@ -246,7 +246,7 @@ fn show_lifecycle_event(event: &LifecycleEvent) -> ShownEvent<'_> {
             format!("cannot be saved: {details}"),
             vec![EntryField::sized("details", details.len(), details)],
         ),
-        LifecycleEvent::Updated { at: _, from, to, state } => {
+        LifecycleEvent::Updated { at: _, from, to, state, files } => {
             let saved = state.as_ref().map(|state| {
                 json!({
                     "version": state.version, "invocations": state.invocations,
@@ -257,6 +257,7 @@ fn show_lifecycle_event(event: &LifecycleEvent) -> ShownEvent<'_> {
                 EntryField::small("from", from),
                 EntryField::small("to", to),
                 EntryField::small("saved", saved),
+                EntryField::small("fileConflicts", files.as_ref().map(|files| files.total)),
             ];
             ("updated", format!("runs version {to} instead of {from}"), details)
         }
