@@ -91,7 +91,7 @@ pub struct FileConflicts {
     pub paths: Vec<String>,
 }
 
-/// Bytes of the paths that [`FileConflicts`] lists. The record is for a person, who can list the files for more.
+/// Bytes of the paths that [`FileConflicts`] lists. The list is a hint for the operator, not data that the program needs.
 pub const FILE_CONFLICTS_BYTES_MAX: usize = 4_096;
 
 impl FileConflicts {
@@ -204,7 +204,9 @@ pub(super) fn put_lifecycle_event(out: &mut Vec<u8>, event: &LifecycleEvent) {
             if let Some(FileConflicts { total, paths }) = files {
                 put_varint(out, *total);
                 put_varint(out, paths.len() as u64);
-                paths.iter().for_each(|path| put_str(out, path));
+                for path in paths {
+                    put_str(out, path);
+                }
             }
         }
         LifecycleEvent::UpdateRefused { at, from, to, mode, index, details } => {

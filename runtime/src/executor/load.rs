@@ -20,6 +20,7 @@ use golem_model::oplog::codec::Row;
 use golem_model::oplog::{SavedState, SnapshotImage};
 use golem_model::{Entry, OplogIndex, WorkerId};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as MapEntry;
 use std::sync::Arc;
 
 /// Why a worker was not loaded.
@@ -183,13 +184,13 @@ pub(super) async fn file_history(
     let first = snapshot_state.files_from().unwrap_or(projection.template_version);
     let mut known = BTreeMap::from([(current, component.files().cloned())]);
     for version in changes.clone().flat_map(|change| [change.from, change.to]).chain([first]) {
-        if !known.contains_key(&version) {
+        if let MapEntry::Vacant(unknown) = known.entry(version) {
             let files = tokio::select! {
                 biased;
                 files = core.template_files(projection.id.template, version) => files.map_err(LoadError::Server)?,
                 () = interrupt_handle.interrupted() => return Err(LoadError::Stopped(StopReason::Interrupted)),
             };
-            known.insert(version, files);
+            unknown.insert(files);
         }
     }
     let of = |version: u32| known.get(&version).cloned().flatten();

@@ -17,12 +17,11 @@ async fn upload(api: &mut Api, template: Option<&str>, guest: &str, files: &[(&s
     let part = |name, content| Part { name, content_type: None, content };
     let query = json!({ "componentName": guest }).to_string();
     let mut parts = vec![part("template", wasm.as_slice()), part("files", &files)];
-    let request = match template {
-        Some(template) => with_form(Request::new("PUT", format!("/v1/templates/{template}/upload")), &parts),
-        None => {
-            parts.insert(0, part("field0", query.as_bytes()));
-            multipart(&parts)
-        }
+    let request = if let Some(template) = template {
+        with_form(Request::new("PUT", format!("/v1/templates/{template}/upload")), &parts)
+    } else {
+        parts.insert(0, part("field0", query.as_bytes()));
+        multipart(&parts)
     };
     let uploaded = api.ok(request).await.json();
     uploaded["versionedTemplateId"]["rawTemplateId"].as_str().unwrap().to_owned()
