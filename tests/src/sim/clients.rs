@@ -6,9 +6,9 @@ mod audit;
 mod calls;
 mod requests;
 
-pub use audit::{ask_outcomes, note_busy_workers, read_number, until_idle};
+pub use audit::{ask_outcomes, count_workers, note_busy_workers, read_number, until_idle};
 
-use self::requests::{Request, Worker, plan};
+use self::requests::{Request, Worker, plan, plan_first};
 use super::clock::SimulationClock;
 use super::history::History;
 use super::locked;
@@ -78,7 +78,7 @@ impl Client {
         let state = ClientState {
             number,
             random,
-            script: VecDeque::new(),
+            script: VecDeque::from(plan_first(number)),
             left: requests,
             sent: 0,
             attempts: 0,
@@ -154,6 +154,7 @@ impl Client {
                     locked(&self.history).note(&format!("{key} resumes {}: {resumed:?}", worker.name));
                 }
                 Err(AttemptError::Stopped(worker)) if worker.may_fail() => {
+                    locked(&self.history).send_recover(worker.id());
                     let recovered = executor.recover_worker(&worker.id()).await;
                     locked(&self.history).note(&format!("{key} recovers {}: {recovered:?}", worker.name));
                 }

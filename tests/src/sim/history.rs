@@ -75,6 +75,10 @@ pub struct History {
     ended_http: BTreeSet<String>,
     /// Workers whose deletion was requested.
     deleting: BTreeSet<WorkerId>,
+    /// Workers whose recovery was requested.
+    recovering: BTreeSet<WorkerId>,
+    /// Keys of invocations whose cancellation was requested.
+    cancelling: BTreeSet<String>,
     /// The first contradiction.
     failure: Option<String>,
     /// The last events, for the reader of a failure.
@@ -287,6 +291,26 @@ impl History {
     /// Whether a request to delete this worker was sent.
     pub fn is_deleting(&self, worker: &WorkerId) -> bool {
         self.deleting.contains(worker)
+    }
+
+    /// A client sends a request to recover a worker, which may discard an invocation.
+    pub fn send_recover(&mut self, worker: WorkerId) {
+        self.recovering.insert(worker);
+    }
+
+    /// Whether a request to recover this worker was sent.
+    pub fn is_recovering(&self, worker: &WorkerId) -> bool {
+        self.recovering.contains(worker)
+    }
+
+    /// A client sends a request to cancel the invocation with this key.
+    pub fn send_cancel(&mut self, key: &str) {
+        self.cancelling.insert(key.to_owned());
+    }
+
+    /// Whether a request to cancel the invocation with this key was sent.
+    pub fn is_cancelling(&self, key: &str) -> bool {
+        self.cancelling.contains(key)
     }
 
     /// A client wants to complete a promise with this data.

@@ -62,11 +62,13 @@ pub enum Mutant {
     ChangesHttpKeys,
     /// A worker is sometimes loaded with the component of another template version.
     LoadsOtherVersions,
+    /// An update merges the files of other versions into those of a worker.
+    MergesOtherFiles,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::AcknowledgesEarly,
         Self::HidesFailedCommits,
         Self::WritesFailedCommitsLate,
@@ -93,5 +95,6 @@ impl Mutant {
         Self::RepeatsHttpRequests,
         Self::ChangesHttpKeys,
         Self::LoadsOtherVersions,
+        Self::MergesOtherFiles,
     ];
 }

@@ -78,6 +78,17 @@ impl Incarnation {
         }
     }
 
+    /// Whether one of its faults can make the start fail.
+    pub fn can_fail_to_start(&self) -> bool {
+        !self.commits.is_empty() || self.disk.reads > 0 || self.disk.recoveries > 0
+    }
+
+    /// The same incarnation without faults of the store.
+    #[must_use]
+    pub fn without_faults(&self) -> Self {
+        Self { steps: self.steps, ..Self::last() }
+    }
+
     fn draw(random: &mut Rng, steps: u64) -> Self {
         let fails = random.once_in(3);
         let disk = DiskFaults {

@@ -7,7 +7,7 @@ use crate::rng::Rng;
 use async_trait::async_trait;
 use golem_host::{Component, Engine, EngineConfig, Files};
 use golem_model::template::Function;
-use golem_model::{FailureOptions, ProjectAction, ProjectId, TemplateId};
+use golem_model::{FailureOptions, ProjectAction, ProjectId, TemplateId, Timestamp};
 use golem_runtime::entropy::Entropy;
 use golem_runtime::executor::{
     AdmissionError, ComponentFault, HostAuthorization, TemplateLookup, WorkerAdmission, WorkerUsage,
@@ -102,9 +102,13 @@ impl LoadFaults {
 #[derive(Debug, Clone)]
 pub struct Components {
     by_template: Arc<BTreeMap<TemplateId, Component>>,
+    /// The odd versions of [`Template::Saves`]: other code, which asks for more in one function.
+    saves_next: Component,
     faults: Option<Arc<LoadFaults>>,
     /// Decides when a mutant gives the component of another version.
     mixing_versions: Option<Arc<Mutex<Rng>>>,
+    /// Whether updates merge the files of wrong versions.
+    mixing_files: bool,
 }
 
 impl Components {
@@ -115,13 +119,20 @@ impl Components {
     pub fn compile() -> Self {
         let engine = Engine::new(EngineConfig { residents_max: 64, ..EngineConfig::default() });
         let engine = engine.expect("the engine starts");
-        let compile = |template: Template| {
-            let wasm = guests::bytes(template.guest());
+        let compile = |guest: &str| {
+            let wasm = guests::bytes(guest);
             let component = engine.compile(&wasm, *blake3::hash(&wasm).as_bytes());
-            (template.id(), component.expect("the guest is a component"))
+            component.expect("the guest is a component")
         };
-        let by_template = Arc::new(Template::ALL.into_iter().map(compile).collect());
-        Self { by_template, faults: None, mixing_versions: None }
+        let all = Template::ALL.into_iter();
+        let by_template = all.map(|template| (template.id(), compile(template.guest()))).collect();
+        Self {
+            by_template: Arc::new(by_template),
+            saves_next: compile("saves-next"),
+            faults: None,
+            mixing_versions: None,
+            mixing_files: false,
+        }
     }
 
     /// The same components, of which some do not load: an error, or a panic of the worker's task.
@@ -136,23 +147,47 @@ impl Components {
     pub fn mixing_versions(&self, random: Rng) -> Self {
         Self { mixing_versions: Some(Arc::new(Mutex::new(random))), ..self.clone() }
     }
+
+    /// The same components, whose files of older versions are wrong: a mutant.
+    #[must_use]
+    pub fn mixing_files(&self) -> Self {
+        Self { mixing_files: true, ..self.clone() }
+    }
+}
+
+/// The file that a version of [`Template::Saves`] ships with. The guest calls it its notes.
+fn version_file(version: u32) -> Files {
+    let mut files = Files::builder();
+    let added = files.file("notes", version.to_string().into(), Timestamp::default());
+    added.expect("the path is free");
+    files.build()
+}
+
+fn ship(component: Component, version: u32) -> Result<Component, ComponentFault> {
+    let shipped = component.with_files(version_file(version));
+    shipped.map_err(|error| ComponentFault::Invalid(error.to_string()))
 }
 
 #[async_trait]
 impl TemplateLookup for Components {
-    async fn component(&self, template: TemplateId, _: u32) -> Result<Component, ComponentFault> {
+    async fn component(&self, template: TemplateId, version: u32) -> Result<Component, ComponentFault> {
         if let Some(faults) = &self.faults {
             faults.inject(template)?;
         }
         let is_mixed = self.mixing_versions.as_ref().is_some_and(|random| locked(random).once_in(20));
         let template =
             if is_mixed && template == Template::Sleeps.id() { Template::Counter.id() } else { template };
+        if template == Template::Saves.id() && version % 2 == 1 {
+            return ship(self.saves_next.clone(), version);
+        }
         let missing = || ComponentFault::Unreadable("there is no such template".to_owned());
-        self.by_template.get(&template).cloned().ok_or_else(missing)
+        let component = self.by_template.get(&template).cloned().ok_or_else(missing)?;
+        if template == Template::Saves.id() { ship(component, version) } else { Ok(component) }
     }
 
-    async fn files(&self, _: TemplateId, _: u32) -> Result<Option<Files>, ComponentFault> {
-        Ok(None)
+    async fn files(&self, template: TemplateId, version: u32) -> Result<Option<Files>, ComponentFault> {
+        let version = if self.mixing_files { version + 1 } else { version };
+        Ok((template == Template::Saves.id()).then(|| version_file(version)))
     }
 
     fn newest_version(&self, template: TemplateId) -> Option<(ProjectId, u32)> {

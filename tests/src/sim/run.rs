@@ -1,6 +1,6 @@
 //! One seed, from the first start to the last check.
 
-use super::clients::{Client, ask_outcomes, note_busy_workers, read_number, until_idle};
+use super::clients::{Client, ask_outcomes, count_workers, note_busy_workers, read_number, until_idle};
 use super::clock::SimulationClock;
 use super::disk::Disk;
 use super::history::History;
@@ -33,6 +33,10 @@ const ANSWERED_WITHIN: Duration = Duration::from_mins(30);
 const STEPS_TO_NOTE: u64 = 1_000;
 /// Time after which no delayed call is left.
 const LATEST_CALL: Duration = Duration::from_secs(3);
+/// Workers, steps and crashes that every run has at least. A run with fewer would prove little.
+const WORKERS_MIN: u64 = 5;
+const RUN_STEPS_MIN: u64 = 200;
+const CRASHES_MIN: u64 = 1;
 /// Events that a failure shows.
 const EVENTS_SHOWN: usize = 60;
 
@@ -43,6 +47,8 @@ pub struct Report {
     pub steps: u64,
     /// Number of crashes of the process.
     pub crashes: u64,
+    /// Number of workers at the end.
+    pub workers: u64,
     /// Number of failed commits.
     pub failed_commits: u64,
     /// How often each operation was reached.
@@ -97,6 +103,8 @@ fn watch_panics() {
 #[derive(Debug, Default)]
 struct Progress {
     executor: Option<Executor>,
+    /// Number of workers at the end.
+    workers: u64,
     end: Option<End>,
 }
 
@@ -122,8 +130,10 @@ struct World {
     driver: Rng,
     clock_changes: u64,
     steps: u64,
-    /// Number of incarnations.
-    incarnations: u64,
+    /// Number of crashes of the process.
+    crashes: u64,
+    /// Number of workers at the end.
+    workers: u64,
     failed_commits: u64,
     digest: u64,
 }
@@ -152,7 +162,8 @@ pub fn run(seed: u64, components: &Components, mutant: Option<Mutant>) -> Result
         clock_changes: plan.clock_changes,
         plan,
         steps: 0,
-        incarnations: 0,
+        crashes: 0,
+        workers: 0,
         failed_commits: 0,
         digest: 0,
     };
@@ -169,7 +180,8 @@ pub fn run(seed: u64, components: &Components, mutant: Option<Mutant>) -> Result
     }
     Ok(Report {
         steps: world.steps,
-        crashes: world.incarnations - 1,
+        crashes: world.crashes,
+        workers: world.workers,
         failed_commits: world.failed_commits,
         reached: history.reached().clone(),
         digest: world.digest,
@@ -187,15 +199,32 @@ impl World {
             if locked(&self.history).failure().is_some() {
                 return Ok(());
             }
-            if incarnations.is_empty() && end != Some(End::Checked) {
-                incarnations.push_back(Incarnation::last());
+            match end {
+                Some(End::Checked) => {}
+                Some(End::NotStarted) if !incarnation.can_fail_to_start() => {
+                    return Err("the executor does not start, without a fault of the store".to_owned());
+                }
+                Some(End::NotStarted) => incarnations.push_front(incarnation.without_faults()),
+                None => self.crashes += 1,
             }
-            locked(&self.history).count_times("crash of the process", u64::from(end.is_none()));
             store = Arc::new(store.snapshot());
             number += 1;
         }
-        self.incarnations = number;
-        Ok(())
+        locked(&self.history).count_times("crash of the process", self.crashes);
+        self.check_size()
+    }
+
+    /// Checks that the run was large enough to prove something.
+    fn check_size(&self) -> Result<(), String> {
+        let least = [
+            ("workers", self.workers, WORKERS_MIN),
+            ("steps", self.steps, RUN_STEPS_MIN),
+            ("crashes", self.crashes, CRASHES_MIN),
+        ];
+        match least.iter().find(|(_, count, min)| count < min) {
+            Some((what, count, min)) => Err(format!("the run had {count} {what}; {min} are needed")),
+            None => Ok(()),
+        }
     }
 
     /// One incarnation of the process: until its crash, or until all requests were answered and checked.
@@ -237,8 +266,9 @@ impl World {
         locked(&self.history).count_times("slow commit", scheduler.slow_job_count());
         self.digest = Rng::new(self.digest ^ scheduler.digest()).next_u64();
         outcome?;
-        let end = locked(&progress).end;
-        Ok(end)
+        let progress = locked(&progress);
+        self.workers = progress.workers;
+        Ok(progress.end)
     }
 
     fn step_until_end(
@@ -313,6 +343,7 @@ impl World {
     ) -> ExecutorParts {
         let random = generator(self.seed, Part::Mutant, incarnation);
         let platform = Arc::new(match self.mutant {
+            Some(Mutant::MergesOtherFiles) => self.components.mixing_files(),
             Some(Mutant::LoadsOtherVersions) => self.components.mixing_versions(random.clone()),
             _ => self.components.with_load_faults(
                 generator(self.seed, Part::Components, incarnation),
@@ -396,6 +427,7 @@ async fn boot(
         let Some(value) = read_number(&executor, &clock, &history, &number).await else { return };
         locked(&history).check_number(&number, value);
     }
+    locked(&progress).workers = count_workers(&executor).await;
     executor.shutdown().await;
     locked(&progress).end = Some(End::Checked);
 }

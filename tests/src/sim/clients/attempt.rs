@@ -74,7 +74,7 @@ impl Client {
                 let accepted = executor.enqueue(&worker.id(), invocation(function, params, key)).await;
                 // A repetition may find that it was discarded meanwhile.
                 let accepted =
-                    result_unless_discarded(worker, &self.history, classify_reply(worker, accepted))?;
+                    result_unless_discarded(worker, key, &self.history, classify_reply(worker, accepted))?;
                 locked(&self.history).accept(&number_name(worker), key);
                 if *cancels && accepted.is_some() {
                     let cancel = Request::Cancel { worker: worker.clone(), key: key.to_owned() };
@@ -84,6 +84,7 @@ impl Client {
             }
             Request::Cancel { worker, key: cancelled } => {
                 let queued = IdempotencyKey::new(cancelled.as_str()).expect("the key is valid");
+                locked(&self.history).send_cancel(cancelled);
                 match executor.cancel(&worker.id(), &queued).await {
                     Err(ExecutorError::InvocationBegun { .. }) => {
                         locked(&self.history).count_operation("cancel after the begin");
@@ -103,7 +104,7 @@ impl Client {
                 ensure(executor, worker).await?;
                 let invocation = invocation("golem:saves/api/spoil", params, key);
                 let result = classify_reply(worker, executor.invoke(&worker.id(), invocation).await);
-                result_unless_discarded(worker, &self.history, result).map(drop)
+                result_unless_discarded(worker, key, &self.history, result).map(drop)
             }
             Request::Fail { worker, how } => self.fail(executor, worker, *how, key).await,
             Request::AskFail { worker, target } => {
@@ -113,6 +114,7 @@ impl Client {
             }
             Request::Recover(worker) => {
                 ensure(executor, worker).await?;
+                locked(&self.history).send_recover(worker.id());
                 match executor.recover_worker(&worker.id()).await {
                     Err(ExecutorError::NotStopped { .. }) => Ok(()),
                     other => {
@@ -165,7 +167,8 @@ impl Client {
                     }
                     // The called function failed, or an operator has discarded it.
                     Value::Result(Err(Some(text)))
-                        if target.may_be_recovered() && is_remote_failure(text) =>
+                        if (target.may_fail() || locked(&self.history).is_recovering(&target.id()))
+                            && is_remote_failure(text) =>
                     {
                         Outcome::Discarded
                     }
@@ -199,15 +202,32 @@ impl Client {
                 }
                 Ok(())
             }
-            Request::Update { worker, mode } => {
+            Request::Update { worker, mode, versions } => {
                 ensure(executor, worker).await?;
                 let updates = classify_reply(worker, executor.updates(&worker.id()).await)?;
-                match executor.update(&worker.id(), *mode, updates.version + 1).await {
+                let to = updates.version + versions;
+                let replaces =
+                    updates.pending.is_some_and(|(_, pending, version)| (pending, version) != (*mode, to));
+                match executor.update(&worker.id(), *mode, to).await {
                     // Another client was quicker, or this is a repetition.
                     Err(ExecutorError::UpdateToSame { .. }) => Ok(()),
                     other => {
                         classify_reply(worker, other)?;
-                        locked(&self.history).count_operation("request of an update");
+                        let mut history = locked(&self.history);
+                        history.count_operation("request of an update");
+                        history.count_times("replaced update", u64::from(replaces));
+                        Ok(())
+                    }
+                }
+            }
+            Request::WithdrawUpdate(worker) => {
+                ensure(executor, worker).await?;
+                match executor.withdraw_update(&worker.id()).await {
+                    // It was performed, or another client has withdrawn it.
+                    Err(ExecutorError::NoUpdatePending { .. }) => Ok(()),
+                    other => {
+                        classify_reply(worker, other)?;
+                        locked(&self.history).count_operation("withdrawn update");
                         Ok(())
                     }
                 }
@@ -216,6 +236,13 @@ impl Client {
                 let params = vec![Value::String(key.to_owned())];
                 self.increment(executor, worker, "golem:saves/api/add", params, key).await
             }
+            Request::Touch(worker) => {
+                ensure(executor, worker).await?;
+                let invocation = invocation("golem:saves/api/touch", vec![], key);
+                let result = classify_reply(worker, executor.invoke(&worker.id(), invocation).await);
+                result_unless_discarded(worker, key, &self.history, result).map(drop)
+            }
+            Request::ReadFile(worker) => self.read_file(executor, worker, key, is_repeated).await,
             Request::CreatePromise(worker) => {
                 let result = invoke(executor, worker, guests::CREATE_PROMISE, vec![], key).await?;
                 let Value::Record(fields) = &result else { return Err(wrong(&result)) };
@@ -346,7 +373,7 @@ impl Client {
         let number = number_name(worker);
         locked(&self.history).send_increment(&number, key);
         let result = invoke(executor, worker, function, params, key).await;
-        let outcome = match result_unless_discarded(worker, &self.history, result)? {
+        let outcome = match result_unless_discarded(worker, key, &self.history, result)? {
             None => Outcome::Discarded,
             Some(Value::U64(value)) => Outcome::Number(value),
             Some(Value::U32(value)) => Outcome::Number(u64::from(value)),
@@ -359,6 +386,33 @@ impl Client {
         };
         self.end_increment(&number, key, outcome);
         Ok(())
+    }
+
+    /// Checks that the file of the version follows the updates of the worker. Versions only grow.
+    async fn read_file(
+        &self,
+        executor: &Executor,
+        worker: &Worker,
+        key: &str,
+        is_repeated: bool,
+    ) -> Result<(), AttemptError> {
+        ensure(executor, worker).await?;
+        let version = async || {
+            let updates = classify_reply(worker, executor.updates(&worker.id()).await)?;
+            Ok::<_, AttemptError>(updates.version)
+        };
+        // A repetition gets the answer to the first sending, perhaps from an older version.
+        let least = if is_repeated { 0 } else { version().await? };
+        let result = invoke(executor, worker, "golem:saves/api/notes", vec![], key).await;
+        let most = version().await?;
+        match result_unless_discarded(worker, key, &self.history, result)? {
+            None => Ok(()),
+            Some(Value::String(text)) => {
+                let is_right = text.parse().is_ok_and(|read| (least..=most).contains(&read));
+                check_answer(is_right, || format!("the file has {text:?}, not one of {least} to {most}"))
+            }
+            Some(other) => Err(wrong(&other)),
+        }
     }
 
     async fn fail(
@@ -383,13 +437,17 @@ impl Client {
             locked(&self.history).send_increment(&number, key);
         }
         let function = format!("golem:failures/api/{function}");
-        match invoke(executor, worker, &function, params, key).await {
-            Ok(Value::U64(value)) if may_succeed => self.end_increment(&number, key, Outcome::Number(value)),
-            Ok(Value::Result(Err(_))) if how == FailingFunction::Refuse => {}
-            Ok(other) => return Err(wrong(&other)),
+        let result = invoke(executor, worker, &function, params, key).await;
+        match result_unless_discarded(worker, key, &self.history, result) {
+            Ok(None) if may_succeed => self.end_increment(&number, key, Outcome::Discarded),
+            Ok(None) => {}
+            Ok(Some(Value::U64(value))) if may_succeed => {
+                self.end_increment(&number, key, Outcome::Number(value));
+            }
+            Ok(Some(Value::Result(Err(_)))) if how == FailingFunction::Refuse => {}
+            Ok(Some(other)) => return Err(wrong(&other)),
             Err(AttemptError::Failed(cause)) => {
                 let (operation, expected) = match cause {
-                    FailureCause::Discarded { .. } => ("discarded invocation", true),
                     FailureCause::Trap { .. } if worker.rolls_back() => {
                         ("rollback", how != FailingFunction::Exit)
                     }
@@ -397,7 +455,9 @@ impl Client {
                     FailureCause::Exited { .. } | FailureCause::ExitedWithStderr { .. } => {
                         ("exit", how == FailingFunction::Exit)
                     }
-                    FailureCause::Diverged { .. } | FailureCause::ProcessEnded { .. } => {
+                    FailureCause::Discarded { .. }
+                    | FailureCause::Diverged { .. }
+                    | FailureCause::ProcessEnded { .. } => {
                         return Err(AttemptError::Failed(cause));
                     }
                 };
@@ -408,12 +468,6 @@ impl Client {
                     self.check_attempts(executor, worker, key).await?;
                 }
                 locked(&self.history).count_operation(operation);
-                if may_succeed {
-                    self.end_increment(&number, key, Outcome::Discarded);
-                }
-            }
-            Err(AttemptError::Cancelled) => {
-                locked(&self.history).count_operation("discarded invocation");
                 if may_succeed {
                     self.end_increment(&number, key, Outcome::Discarded);
                 }

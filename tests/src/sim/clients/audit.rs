@@ -54,6 +54,7 @@ pub async fn until_idle(
         }
         let stopped = |status| matches!(status, WorkerStatus::Failed | WorkerStatus::Exited);
         if worker.may_fail() && view.as_ref().is_ok_and(|view| stopped(view.status)) {
+            locked(history).send_recover(id.clone());
             let recovered = executor.recover_worker(&id).await;
             locked(history).note(&format!("the audit recovers {number}: {recovered:?}"));
         }
@@ -63,6 +64,17 @@ pub async fn until_idle(
         }
         clock.sleep_until(clock.elapsed() + Duration::from_millis(200)).await;
     }
+}
+
+/// The number of workers. Clients have deleted others.
+pub async fn count_workers(executor: &Executor) -> u64 {
+    let mut count = 0;
+    for template in Template::ALL {
+        let range =
+            WorkerRange { template: template.id(), prefix: String::new(), after: String::new(), count: 100 };
+        count += executor.list(range, |_| true).await.map_or(0, |page| page.workers.len() as u64);
+    }
+    count
 }
 
 /// Notes the workers that have something to do, for the reader of a failure.
@@ -103,8 +115,8 @@ pub async fn ask_outcomes(
             }
             let invocation = invocation(function, params.clone(), &key);
             let result = classify_reply(&worker, executor.invoke(&worker.id(), invocation).await);
-            let outcome = match result_unless_discarded(&worker, history, result) {
-                Ok(None) | Err(AttemptError::Cancelled) => Outcome::Discarded,
+            let outcome = match result_unless_discarded(&worker, &key, history, result) {
+                Ok(None) => Outcome::Discarded,
                 Ok(Some(Some(Value::U64(value)))) if worker.template != Template::Sleeps => {
                     Outcome::Number(value)
                 }

@@ -128,22 +128,24 @@ pub(super) fn check_answer(holds: bool, text: impl FnOnce() -> String) -> Result
     if holds { Ok(()) } else { Err(AttemptError::Wrong(text())) }
 }
 
-/// The result of an invocation that increments a number, or none if it was discarded.
+/// The result of the invocation with this key, or none if it was discarded or cancelled as a client has requested.
 pub(super) fn result_unless_discarded<T>(
     worker: &Worker,
+    key: &str,
     history: &Mutex<History>,
     result: Result<T, AttemptError>,
 ) -> Result<Option<T>, AttemptError> {
+    let mut history = locked(history);
+    let is_recovering = history.is_recovering(&worker.id());
     match result {
-        Ok(value) => Ok(Some(value)),
-        Err(AttemptError::Failed(FailureCause::Discarded { .. }) | AttemptError::Cancelled)
-            if worker.may_be_recovered() =>
-        {
-            locked(history).count_operation("discarded invocation");
-            Ok(None)
-        }
-        Err(other) => Err(other),
+        Ok(value) => return Ok(Some(value)),
+        Err(AttemptError::Failed(FailureCause::Discarded { .. })) if is_recovering => {}
+        // A recovery cancels an invocation that has not begun.
+        Err(AttemptError::Cancelled) if is_recovering || history.is_cancelling(key) => {}
+        Err(other) => return Err(other),
     }
+    history.count_operation("discarded invocation");
+    Ok(None)
 }
 
 /// A wrong result.

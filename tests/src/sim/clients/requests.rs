@@ -130,10 +130,16 @@ pub(super) enum Request {
     Send { worker: Worker, target: Worker, ms: u64 },
     /// Lets a worker call several others at the same time.
     Gather { worker: Worker, targets: Vec<Worker> },
-    /// Updates a worker to the next version of its template.
-    Update { worker: Worker, mode: UpdateMode },
+    /// Updates a worker to a later version of its template. `versions` is the difference.
+    Update { worker: Worker, mode: UpdateMode, versions: u32 },
+    /// Withdraws the pending update of a worker.
+    WithdrawUpdate(Worker),
     /// Adds a text to a worker that is saved and loaded.
     Keep(Worker),
+    /// Calls a function for which the odd versions of a template ask for more than the even ones.
+    Touch(Worker),
+    /// Reads the file that each version of a template ships with.
+    ReadFile(Worker),
     /// Creates a promise. The requests after it complete and await it.
     CreatePromise(Worker),
     /// Begins to await a promise.
@@ -156,7 +162,11 @@ impl Request {
     pub(super) fn kind(&self) -> Option<&'static str> {
         Some(match self {
             // [`Client::attempt`] counts what they did.
-            Self::Cancel { .. } | Self::Fetch { .. } | Self::Recover(_) | Self::Update { .. } => return None,
+            Self::Cancel { .. }
+            | Self::Fetch { .. }
+            | Self::Recover(_)
+            | Self::Update { .. }
+            | Self::WithdrawUpdate(_) => return None,
             Self::Create(_) => "create",
             Self::Delete(_) => "delete",
             Self::Increment(_) => "increment",
@@ -172,6 +182,8 @@ impl Request {
             Self::Send { .. } => "call without answer",
             Self::Gather { .. } => "calls at the same time",
             Self::Keep(_) => "change of a saved state",
+            Self::Touch(_) => "call that versions replay differently",
+            Self::ReadFile(_) => "read of a file of the version",
             Self::CreatePromise(_) => "create promise",
             Self::EnqueueAwait { .. } => "begin to await a promise",
             Self::Complete(_) => "complete promise",
@@ -183,6 +195,18 @@ impl Request {
             Self::Pause { .. } => "pause",
         })
     }
+}
+
+/// What a client does first: it uses as many workers as every run must have.
+pub(super) fn plan_first(client: u64) -> Vec<Request> {
+    let caller = Worker::new(Template::Calls, format!("caller-{client}"));
+    vec![gather(caller)]
+}
+
+/// Lets a worker call all shared workers of its template at the same time.
+fn gather(worker: Worker) -> Request {
+    let targets = (0..SHARED_WORKERS).map(|number| Worker::new(Template::Calls, format!("s{number}")));
+    Request::Gather { worker, targets: targets.collect() }
 }
 
 /// Draws what a client does next: one request, or several that belong together.
@@ -226,7 +250,14 @@ pub(super) fn plan(random: &mut Rng, client: u64, promises: &[PromiseId]) -> Vec
                 Request::Keep(worker),
             ]
         }
-        9 | 10 => vec![Request::Keep(shared(random, Template::Saves))],
+        9 | 10 => {
+            let worker = shared(random, Template::Saves);
+            vec![match random.below(6) {
+                0 => Request::Touch(worker),
+                1 => Request::ReadFile(worker),
+                _ => Request::Keep(worker),
+            }]
+        }
         11 => plan_promise_creation(random, client),
         12 if !promises.is_empty() => vec![Request::Complete(random.pick(promises).clone())],
         12 | 13 => plan_interrupt(random, shared),
@@ -244,17 +275,24 @@ pub(super) fn plan(random: &mut Rng, client: u64, promises: &[PromiseId]) -> Vec
             // The number of the target is checked after the delay.
             vec![Request::Send { worker: caller, target, ms }, Request::Pause { ms: ms + 1 }]
         }
-        17 => {
-            let targets =
-                (0..SHARED_WORKERS).map(|number| Worker::new(Template::Calls, format!("s{number}")));
-            vec![Request::Gather { worker: caller, targets: targets.collect() }]
-        }
+        17 => vec![gather(caller)],
         18 | 19 => {
             let template = *random.pick(&[Template::Counter, Template::Saves, Template::KeyValue]);
             let modes = [UpdateMode::Automatic, UpdateMode::Manual];
             // Only this guest can be saved and loaded.
             let mode = if template == Template::Saves { *random.pick(&modes) } else { modes[0] };
-            vec![Request::Update { worker: shared(random, template), mode }]
+            let worker = shared(random, template);
+            let mut script =
+                vec![Request::Update { worker: worker.clone(), mode, versions: *random.pick(&[1, 1, 2]) }];
+            if random.once_in(3) {
+                // An attempt of the update may be under way.
+                script.push(Request::Pause { ms: random.below(20) });
+                script.push(match random.below(2) {
+                    0 => Request::WithdrawUpdate(worker),
+                    _ => Request::Update { worker, mode: UpdateMode::Automatic, versions: 3 },
+                });
+            }
+            script
         }
         20..23 => {
             let worker = failing(random, Template::Failures);
