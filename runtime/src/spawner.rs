@@ -2,8 +2,10 @@
 //! the simulator.
 
 use golem_host::ports::{Task, TaskSpawner};
+use std::any::Any;
 use std::future::Future;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -27,10 +29,19 @@ pub trait Spawner: TaskSpawner {
     ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 }
 
-/// The job panicked, or was dropped because the process is ending.
+/// Why a job has no result.
 #[derive(Debug, thiserror::Error)]
-#[error("a job did not end, because it panicked or the server is shutting down")]
-pub struct JobLost;
+pub enum JobLost {
+    /// The job panicked.
+    #[error("a job of the server panicked: {message}")]
+    Panicked {
+        /// The message of the panic.
+        message: String,
+    },
+    /// The job was dropped, because the process is ending.
+    #[error("a job did not end, because the server is shutting down")]
+    Dropped,
+}
 
 /// Runs `job` on a thread that may block, and returns its result.
 pub async fn run_blocking<T: Send + 'static>(
@@ -38,9 +49,24 @@ pub async fn run_blocking<T: Send + 'static>(
     job: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, JobLost> {
     let (sender, receiver) = oneshot::channel();
-    // If the caller is gone, nothing needs the result.
-    spawner.spawn_blocking(Box::new(move || drop(sender.send(job()))));
-    receiver.await.map_err(|_| JobLost)
+    let job = move || {
+        let result = catch_unwind(AssertUnwindSafe(job));
+        // If the caller is gone, nothing needs the result.
+        drop(sender.send(result));
+    };
+    spawner.spawn_blocking(Box::new(job));
+    match receiver.await {
+        Ok(Ok(result)) => Ok(result),
+        Ok(Err(panic)) => Err(JobLost::Panicked { message: panic_text(panic.as_ref()) }),
+        Err(_) => Err(JobLost::Dropped),
+    }
+}
+
+/// The message of a panic.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a value that is not text".to_owned())
 }
 
 /// Runs everything on a tokio runtime, except tasks with a thread of their own.

@@ -20,6 +20,7 @@ use futures_util::future::{AbortHandle, abortable};
 use http::{HeaderMap, header};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -128,8 +129,8 @@ struct Progress {
     end: Option<BodyEnd>,
     /// Why there is no response.
     failed: Option<HttpFailure>,
-    /// The error of the commit before the request was sent. The activation must end.
-    commit_error: Option<PortError>,
+    /// The error of the commit before the request was sent, or a panic while it was sent. The activation must end.
+    server_error: Option<PortError>,
 }
 
 impl Exchanges {
@@ -143,7 +144,7 @@ impl Exchanges {
         tasks: &dyn TaskSpawner,
     ) {
         let shared = self.new_shared(Progress::default());
-        let (exchange, task) = abortable(run(shared.clone(), request, http, oplog));
+        let (exchange, task) = abortable(run_contained(shared.clone(), request, http, oplog));
         tasks.spawn(Box::pin(exchange.map(drop)));
         self.by_call.insert(call, Exchange { shared, task: Some(task) });
     }
@@ -184,7 +185,7 @@ impl Exchanges {
         // A request that is not here reads as an error, which is available at once.
         let Some(exchange) = self.by_call.get(&call) else { return Ok(true) };
         let mut progress = exchange.shared.progress.lock();
-        if let Some(error) = &progress.commit_error {
+        if let Some(error) = &progress.server_error {
             return Err(error.clone());
         }
         Ok(match part {
@@ -293,6 +294,23 @@ impl Progress {
     }
 }
 
+/// One request. If its task panics, the guest does not wait for it any more: the activation ends, and the next one sends
+/// the request again or fails it, as after a crash.
+async fn run_contained(
+    shared: Arc<Shared>,
+    request: Arc<HttpRequest>,
+    http: Arc<dyn OutboundHttp>,
+    oplog: Arc<dyn Oplog>,
+) {
+    let exchange = AssertUnwindSafe(run(shared.clone(), request, http, oplog));
+    if exchange.catch_unwind().await.is_err() {
+        let reason = "the server panicked while it sent an HTTP request; its log has the details";
+        shared.update(|progress| {
+            progress.server_error = Some(PortError::Unavailable { reason: reason.into() });
+        });
+    }
+}
+
 /// One request, from its recorded intent to the end of its response.
 async fn run(
     shared: Arc<Shared>,
@@ -303,7 +321,7 @@ async fn run(
     // W2: after a crash below this line, the oplog holds the intent, and G4 determines whether the
     // request is repeated. After a crash above it, nothing was sent.
     if let Err(error) = oplog.commit().await {
-        shared.update(|progress| progress.commit_error = Some(error));
+        shared.update(|progress| progress.server_error = Some(error));
         return;
     }
     match http.send(&request).await {

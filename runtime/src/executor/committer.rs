@@ -215,6 +215,7 @@ fn discard_all(core: &Arc<Core>, reason: &Arc<str>) {
         state.server_errors.clear();
         // Nothing may read this ledger any more. Replacing it with an empty one makes sure of that.
         state.ledger = super::ledger::Ledger::new(crate::storage::ports::StorePosition::default(), &[]);
+        state.answers = super::state::AnswerCache::default();
         (std::mem::take(&mut state.on_durable), std::mem::take(&mut state.slots))
     };
     for (_, on_durable) in on_durable {

@@ -12,22 +12,22 @@ use super::error::{ExecutorError, unavailable};
 use super::ledger::store_reads::StoreRead;
 use super::ledger::{Ledger, LedgerAction, LedgerEvent, StepError, StepOutcome};
 use super::logs::{LogRing, Logs};
-use super::panics::StateGuard;
+use super::panics::{StateGuard, report_panic};
 use super::settings::{Deduplication, ExecutorSettings};
 use super::state::{
-    AcceptanceQueue, LifeCycle, PromiseWatches, ResidentPermits, Scheduler, TimerEvent, TimerId, TimerReason,
-    WAKES_MAX, WakeQueue,
+    AcceptanceQueue, AnswerCache, LifeCycle, PromiseWatches, ResidentPermits, Scheduler, TimerEvent, TimerId,
+    TimerReason, WAKES_MAX, WakeQueue,
 };
 pub(crate) use super::state::{ResidentInstance, ResidentPermit};
 use super::worker_task;
 use super::{ExecutorMetrics, ExecutorParts, HostAuthorization, TemplateLookup, WorkerAdmission};
 use crate::entropy::Entropy;
-use crate::spawner::{self, Spawner};
+use crate::spawner::{self, JobLost, Spawner};
 use crate::storage::ports::{ContentStore, Seq, Store, StoreError, WorkerNum};
 use golem_host::ports::Clock;
 use golem_model::{Invocation, TemplateId, Value};
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,7 +52,7 @@ pub(crate) struct PendingInvocation {
     pub(crate) accept_by: Duration,
     /// Whether an instance has it, or has recorded that it began. Its acceptance needs no other row then.
     pub(crate) is_handed_over: bool,
-    /// Callers that wait for the reply.
+    /// Callers that wait for the reply, and some that are gone.
     pub(crate) waiters: Vec<Waiter>,
 }
 
@@ -68,6 +68,17 @@ impl PendingInvocation {
             is_handed_over: false,
             waiters: Vec::new(),
         }
+    }
+
+    /// Adds a caller. Callers that are gone leave before the list grows, so a client that asks again and again and does not
+    /// wait costs nothing.
+    pub(crate) fn add_waiter(&mut self) -> oneshot::Receiver<Reply> {
+        if self.waiters.len() == self.waiters.capacity() {
+            self.waiters.retain(|waiter| !waiter.is_closed());
+        }
+        let (tx, reply) = oneshot::channel();
+        self.waiters.push(tx);
+        reply
     }
 
     /// An invocation that the log has: in the row of its inbox event, or as the one that has begun.
@@ -94,9 +105,6 @@ pub(crate) struct WorkerSlot {
     pub(crate) life_cycle: LifeCycle,
     /// Notified when another worker has answered a call of this worker.
     pub(crate) answer_notify: Arc<Notify>,
-    /// Recent answers by call. A caller in memory reads an answer here, without waiting for a commit and without
-    /// reading the store.
-    pub(crate) recent_answers: BTreeMap<u64, Arc<[u8]>>,
 }
 
 impl WorkerSlot {
@@ -146,6 +154,8 @@ pub(crate) struct State {
     pub(crate) wakes: WakeQueue,
     /// Workers that wait for promises in memory.
     pub(crate) promise_watches: PromiseWatches,
+    /// Answers to calls of workers in memory.
+    pub(crate) answers: AnswerCache,
     /// Workers whose work met errors of the server, and the number of these errors in a row. The work is retried.
     pub(crate) server_errors: HashMap<WorkerNum, u32>,
 }
@@ -214,6 +224,7 @@ impl Core {
                 idle_counter: 0,
                 wakes: WakeQueue::default(),
                 promise_watches: PromiseWatches::default(),
+                answers: AnswerCache::default(),
                 server_errors: HashMap::new(),
             }),
             commit_needed: Notify::new(),
@@ -263,7 +274,15 @@ impl Core {
         &self,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, ExecutorError> {
-        spawner::run_blocking(&*self.spawner, job).await.map_err(|_| ExecutorError::ShuttingDown)
+        spawner::run_blocking(&*self.spawner, job).await.map_err(|lost| match lost {
+            JobLost::Dropped => ExecutorError::ShuttingDown,
+            JobLost::Panicked { message } => {
+                report_panic(self, "a job", &message);
+                let reason =
+                    "a part of the server panicked while it served the request; its log has the details";
+                ExecutorError::Unavailable { reason: reason.into() }
+            }
+        })
     }
 
     /// Applies an event to the ledger and performs the resulting actions.
@@ -414,6 +433,28 @@ impl Core {
         });
         if empty {
             state.slots.remove(&worker);
+            state.answers.remove_worker(worker);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Regression: a client that repeated a request and did not wait for the answer made the server grow as long as the
+    /// invocation ran.
+    #[test]
+    fn callers_that_are_gone_leave_the_list() {
+        let mut pending = PendingInvocation::from_log("k".to_owned(), None);
+        let mut waiting = pending.add_waiter();
+        for _ in 0..100_000 {
+            drop(pending.add_waiter());
+        }
+        assert!(pending.waiters.capacity() < 10, "{}", pending.waiters.capacity());
+        for waiter in pending.waiters {
+            drop(waiter.send(Ok(None)));
+        }
+        assert!(matches!(waiting.try_recv(), Ok(Ok(None))), "this caller has waited");
     }
 }

@@ -12,7 +12,7 @@ use super::{Executor, ExecutorError, ExecutorMetrics, history, interrupt, worker
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_host::{Outcome, StopReason};
 use golem_model::oplog::{FailureCause, InboxEvent, RevertReason};
-use golem_model::{Entry, IdempotencyKey, WorkerId, WorkerStatus};
+use golem_model::{Entry, IdempotencyKey, OplogIndex, WorkerId, WorkerStatus};
 use std::sync::Arc;
 
 impl Executor {
@@ -20,25 +20,25 @@ impl Executor {
     /// Does nothing if there is no such invocation, so the request can be repeated.
     pub async fn recover_worker(&self, id: &WorkerId) -> Result<(), ExecutorError> {
         let core = &self.core;
-        let (outcome, position) = loop {
-            let read = self.read_worker(id, |_, _, projection| projection.current.is_some());
-            let (unfinished, last) = read.await?;
-            // The last error of an unfinished invocation is found in the log only.
-            let details = if unfinished { self.last_failure(last).await? } else { None };
+        let mut last_error = LastError::Unread;
+        loop {
             let recovered = self.with_worker(id, |state, worker| {
-                // Otherwise the error may not be the last one any more.
-                (state.worker_position(worker) == last).then(|| {
-                    let outcome = core.recover_locked(state, worker, details);
-                    (outcome, state.worker_position(worker))
-                })
+                let outcome = core.recover_locked(state, worker, &last_error);
+                (outcome, state.worker_position(worker))
             });
-            if let Some(recovered) = recovered.await? {
-                break recovered;
+            let (outcome, position) = recovered.await?;
+            match outcome {
+                Ok(Recovery::Done) => return core.wait_until_durable(position).await,
+                Ok(Recovery::NeedsLastError { begun_at }) => {
+                    let details = self.last_failure(position).await?;
+                    last_error = match last_error {
+                        LastError::Unread => LastError::Read { begun_at, details },
+                        // Another invocation was stopped while the error of the first one was read.
+                        LastError::Read { .. } | LastError::Unknown => LastError::Unknown,
+                    };
+                }
+                Err(error) => return Err(core.durable_error(position, error).await),
             }
-        };
-        match outcome {
-            Ok(()) => core.wait_until_durable(position).await,
-            Err(error) => Err(core.durable_error(position, error).await),
         }
     }
 
@@ -60,6 +60,38 @@ pub(super) fn outcome_unless_discarded(state: &State, worker: WorkerNum, outcome
     }
 }
 
+/// The last error of an unfinished invocation. It is found in the log only, so it is read without the lock, and only for
+/// a worker that is stopped: the log of a worker that runs may grow faster than it is read.
+#[derive(Debug)]
+enum LastError {
+    /// It was not read.
+    Unread,
+    /// That of the invocation that began at this entry.
+    Read { begun_at: OplogIndex, details: Option<String> },
+    /// It cannot be told apart from those of other invocations.
+    Unknown,
+}
+
+impl LastError {
+    /// The error of the invocation that began at this entry, or an error if it must be read first.
+    fn of_invocation(&self, begun_at: OplogIndex) -> Result<Option<String>, Recovery> {
+        match self {
+            Self::Read { begun_at: of, details } if *of == begun_at => Ok(details.clone()),
+            Self::Unread | Self::Read { .. } => Err(Recovery::NeedsLastError { begun_at }),
+            Self::Unknown => Ok(None),
+        }
+    }
+}
+
+/// The outcome of a request to recover a worker.
+#[derive(Debug)]
+enum Recovery {
+    /// The worker is usable.
+    Done,
+    /// The last error of the invocation that began at this entry must be read first. Nothing was changed.
+    NeedsLastError { begun_at: OplogIndex },
+}
+
 /// What to record when the invocation is discarded.
 struct DiscardPlan {
     /// The failure with which an unfinished invocation ends.
@@ -69,18 +101,19 @@ struct DiscardPlan {
 }
 
 impl DiscardPlan {
-    /// Plans the discard. `None` if the worker is usable. `is_delayed` says that the worker waits for the next attempt.
+    /// Plans the discard, or returns the result of a request without one. `is_delayed` says that the worker waits for the
+    /// next attempt.
     fn for_worker(
         projection: &WorkerProjection,
         is_delayed: bool,
-        last_failure: Option<String>,
-    ) -> Result<Option<Self>, ExecutorError> {
+        last_error: &LastError,
+    ) -> Result<Result<Self, Recovery>, ExecutorError> {
         let interrupted = projection.interrupted;
         if projection.terminal.is_some() {
-            return Ok(Some(Self { cause: None, interrupted }));
+            return Ok(Ok(Self { cause: None, interrupted }));
         }
         if projection.current.is_none() {
-            return Ok(None);
+            return Ok(Err(Recovery::Done));
         }
         if !interrupted && !is_delayed {
             return Err(ExecutorError::NotStopped {
@@ -89,22 +122,25 @@ impl DiscardPlan {
             });
         }
         let details = match projection.process_ends.count() {
-            0 => last_failure.unwrap_or_else(|| "it was stopped".to_owned()),
-            times => FailureCause::process_ended_text(times),
+            0 => last_error.of_invocation(projection.begun_at),
+            times => Ok(Some(FailureCause::process_ended_text(times))),
         };
-        Ok(Some(Self { cause: Some(FailureCause::Discarded { details }), interrupted }))
+        Ok(details.map(|details| {
+            let details = details.unwrap_or_else(|| "it was stopped".to_owned());
+            Self { cause: Some(FailureCause::Discarded { details }), interrupted }
+        }))
     }
 }
 
 impl Core {
-    /// Discards the invocation that makes the worker unusable, if there is one. `last_failure` describes its last error.
+    /// Discards the invocation that makes the worker unusable, if there is one.
     fn recover_locked(
         self: &Arc<Self>,
         state: &mut State,
         worker: WorkerNum,
-        last_failure: Option<String>,
-    ) -> Result<(), ExecutorError> {
-        let Some(projection) = state.ledger.projection(worker) else { return Ok(()) };
+        last_error: &LastError,
+    ) -> Result<Recovery, ExecutorError> {
+        let Some(projection) = state.ledger.projection(worker) else { return Ok(Recovery::Done) };
         // An invocation that runs may have no entry in the log yet.
         let running = state.slots.get(&worker).is_some_and(WorkerSlot::drives_invocation);
         if projection.current.is_none() && projection.terminal.is_none() && running {
@@ -125,12 +161,15 @@ impl Core {
         let has_begun = projection.current.is_some() || projection.terminal.is_some();
         let waiting = first.or_else(|| projection.queue.front()).filter(|_| stopped && !has_begun);
         if let Some((row, key)) = waiting.cloned() {
-            return self.cancel_stopped(state, worker, Seq(row), key.0);
+            return self.cancel_stopped(state, worker, Seq(row), key.0).map(|()| Recovery::Done);
         }
-        if let Some(plan) = DiscardPlan::for_worker(projection, is_delayed, last_failure)? {
-            self.discard_invocation(state, worker, plan);
+        match DiscardPlan::for_worker(projection, is_delayed, last_error)? {
+            Ok(plan) => {
+                self.discard_invocation(state, worker, plan);
+                Ok(Recovery::Done)
+            }
+            Err(recovery) => Ok(recovery),
         }
-        Ok(())
     }
 
     /// Cancels the invocation in `row`, which the worker has not begun because it is interrupted or waits for the next

@@ -77,7 +77,8 @@ impl Executor {
         }
     }
 
-    /// Returns the state of a key. An outcome is durable on return.
+    /// Returns the state of a key. The row that it rests on is durable on return; an invocation whose caller still waits may
+    /// have none.
     pub async fn key_state(&self, id: &WorkerId, key: &IdempotencyKey) -> Result<KeyState, ExecutorError> {
         let located = match self.find_worker(id).await {
             Ok(located) => located,
@@ -89,22 +90,27 @@ impl Executor {
             let state = self.core.lock();
             // While the store recovers, a pending invocation is in neither place.
             Core::check_available(&state)?;
-            let pending = state.slots.get(&worker).is_some_and(|slot| {
-                slot.current.iter().chain(&slot.pending).any(|pending| pending.key == key.as_str())
-            });
-            if pending {
-                return Ok(KeyState::Pending);
-            }
             let record = state.ledger.key_record(worker, key);
-            record.map(|record| record.outcome.map(|outcome| state.row_position(outcome)))
-        };
-        match known {
-            Some(None) => return Ok(KeyState::Pending),
-            Some(Some(outcome)) => {
-                self.core.wait_until_durable(outcome).await?;
-                return Ok(KeyState::Done);
+            let pending = state.slots.get(&worker).and_then(|slot| {
+                slot.current.iter().chain(&slot.pending).find(|pending| pending.key == key.as_str())
+            });
+            match (record, pending) {
+                (Some(KeyRecord { outcome: Some(outcome), .. }), None) => {
+                    Some((KeyState::Done, Some(state.row_position(*outcome))))
+                }
+                (Some(record), _) => Some((KeyState::Pending, Some(state.row_position(record.started)))),
+                // Its caller still waits, and the log has nothing of it.
+                (None, Some(pending)) => {
+                    Some((KeyState::Pending, pending.accepted_row.map(|row| state.row_position(row))))
+                }
+                (None, None) => None,
             }
-            None => {}
+        };
+        if let Some((key_state, row)) = known {
+            if let Some(row) = row {
+                self.core.wait_until_durable(row).await?;
+            }
+            return Ok(key_state);
         }
         let hash = key.index_hash();
         let row = self.core.read_store(move |store| store.idempotency_row(worker, hash)).await?;
@@ -231,8 +237,7 @@ impl Core {
         let mut pending = PendingInvocation::admitted(invocation.clone(), due);
         let admission = match accepted.take() {
             None => {
-                let (tx, reply) = oneshot::channel();
-                pending.waiters.push(tx);
+                let reply = pending.add_waiter();
                 if state.acceptances.push(due, worker) {
                     self.timers_changed.notify_one();
                 }
@@ -289,8 +294,7 @@ impl Core {
             return Ok(Some(AdmissionAttempt::Accepted(accepted_row)));
         }
         ExecutorMetrics::add(&self.metrics.invocations_repeated, 1);
-        let (tx, reply) = oneshot::channel();
-        pending.waiters.push(tx);
+        let reply = pending.add_waiter();
         Self::reply_if_interrupted(state, worker, invocation.key.as_str());
         Ok(Some(AdmissionAttempt::Waiting(reply)))
     }
@@ -318,8 +322,7 @@ impl Core {
         }
         let pending =
             slot.current.iter_mut().chain(&mut slot.pending).find(|pending| pending.key == key.as_str())?;
-        let (tx, reply) = oneshot::channel();
-        pending.waiters.push(tx);
+        let reply = pending.add_waiter();
         Self::reply_if_interrupted(&mut state, worker, key.as_str());
         Some(reply)
     }

@@ -5,13 +5,15 @@
 //! | a worker's task | an invocation that has begun counts a failed attempt and is retried; if none has begun, the callers get an error |
 //! | any thread while it holds the node's lock | the state may be inconsistent: it is discarded and rebuilt, as after a failed commit |
 //! | the committer | the same |
+//! | a job on a thread that may block | the request that waits for it gets an error, and the work of a worker is retried |
+//! | the exchange of an HTTP request (`host/src/durable/exchange.rs`) | the activation ends, and the work is retried |
 //! | the scheduler, the wake queue, and other background tasks | the task is started again after a delay |
 
 use super::core::{Core, State, StoreHealth};
 use super::{ExecutorMetrics, committer};
+use crate::spawner::panic_text;
 use futures_util::FutureExt;
 use parking_lot::MutexGuard;
-use std::any::Any;
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
 use std::panic::AssertUnwindSafe;
@@ -64,13 +66,6 @@ impl Drop for StateGuard<'_> {
     }
 }
 
-/// The message of a panic.
-pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a value that is not text".to_owned())
-}
-
 /// Runs `task`. If it panics, counts and logs that, and returns the message.
 pub(crate) async fn catch_panic(
     core: &Arc<Core>,
@@ -88,7 +83,7 @@ pub(crate) async fn catch_panic(
 }
 
 /// Counts and logs a panic.
-pub(crate) fn report_panic(core: &Arc<Core>, name: &str, text: &str) {
+pub(crate) fn report_panic(core: &Core, name: &str, text: &str) {
     ExecutorMetrics::add(&core.metrics.panics, 1);
     tracing::error!(panic = text, "{name} panicked, which is a defect of the server; please report it");
 }

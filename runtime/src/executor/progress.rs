@@ -6,11 +6,12 @@
 //! `host/src/durable/buffer.rs`). Before that moment, the scheduler appends the acceptance when it is due.
 //!
 //! Invariant: the `AcceptanceQueue` has an entry for each admitted invocation that has no row and that no instance
-//! has. When the row is due, the entry leaves the queue, and the scheduler encodes the row and appends it. So the queue
-//! holds the admissions of one progress interval.
+//! has. When the row is due, the scheduler encodes it and appends it, and the entry leaves the queue. So the queue holds
+//! the admissions of one progress interval, and a scheduler that panics in between loses none.
 
 use super::core::{Core, PendingInvocation, State, WorkerSlot};
 use super::ledger::{EncodedEvent, LedgerEvent, StepError, StepOutcome};
+use super::state::DueWorkers;
 use crate::storage::ports::WorkerNum;
 use golem_model::Invocation;
 use std::sync::Arc;
@@ -33,11 +34,13 @@ impl WorkerSlot {
     }
 }
 
-/// An admitted invocation whose acceptance is due.
+/// Admitted invocations whose acceptances are due.
 #[derive(Debug)]
-pub(crate) struct DueAcceptance {
-    worker: WorkerNum,
-    invocation: Arc<Invocation>,
+pub(crate) struct DueAcceptances {
+    generation: u64,
+    /// Number of their places in the queue.
+    count: usize,
+    invocations: Vec<(WorkerNum, Arc<Invocation>)>,
 }
 
 impl State {
@@ -59,11 +62,11 @@ impl State {
 }
 
 impl Core {
-    /// Takes the invocations whose acceptance is due. Their rows are appended by [`Core::append_due_acceptances`].
-    pub(crate) fn take_due_acceptances(&self, state: &mut State) -> Vec<DueAcceptance> {
-        let now = self.clock.elapsed();
-        let mut due = Vec::new();
-        for worker in state.acceptances.take_due(now) {
+    /// Finds the invocations whose acceptance is due. Their rows are appended by [`Core::append_due_acceptances`].
+    pub(crate) fn due_acceptances(state: &State, now: Duration) -> DueAcceptances {
+        let DueWorkers { workers, count } = state.acceptances.due(now);
+        let mut due = DueAcceptances { generation: state.generation, count, invocations: Vec::new() };
+        for worker in workers {
             let Some(slot) = state.slots.get(&worker) else { continue };
             let invocations = slot
                 .current
@@ -71,25 +74,31 @@ impl Core {
                 .chain(&slot.pending)
                 .filter(|pending| pending.must_be_accepted(now))
                 .filter_map(|pending| pending.invocation.clone());
-            due.extend(invocations.map(|invocation| DueAcceptance { worker, invocation }));
+            due.invocations.extend(invocations.map(|invocation| (worker, invocation)));
         }
         due
     }
 
     /// Appends these acceptances, unless the invocation has ended meanwhile, is accepted, or an instance has it. The rows
     /// are encoded without the lock.
-    pub(crate) fn append_due_acceptances(self: &Arc<Self>, due: Vec<DueAcceptance>) {
-        if due.is_empty() {
+    pub(crate) fn append_due_acceptances(self: &Arc<Self>, due: DueAcceptances) {
+        let DueAcceptances { generation, count, invocations } = due;
+        if count == 0 {
             return;
         }
         let (at, now) = (self.clock.now(), self.clock.elapsed());
-        let encode = |due: DueAcceptance| {
-            let event = EncodedEvent::new(due.invocation.to_inbox_event(at));
-            (due, event)
+        let encode = |(worker, invocation): (WorkerNum, Arc<Invocation>)| {
+            let event = EncodedEvent::new(invocation.to_inbox_event(at));
+            (worker, invocation, event)
         };
-        let encoded: Vec<_> = due.into_iter().map(encode).collect();
+        let encoded: Vec<_> = invocations.into_iter().map(encode).collect();
         let mut state = self.lock();
-        for (DueAcceptance { worker, invocation }, event) in encoded {
+        if state.generation != generation {
+            // What was admitted before a failed commit is gone, and its callers have an error.
+            return;
+        }
+        state.acceptances.remove_due(count);
+        for (worker, invocation, event) in encoded {
             if !state.accepts_invocations(worker) {
                 continue;
             }

@@ -22,10 +22,10 @@ pub(crate) async fn run(core: Arc<Core>) {
             for timer in state.scheduler.step(now, TimerEvent::Tick) {
                 core.handle_timer(&mut state, timer);
             }
-            let due = core.take_due_acceptances(&mut state);
             let elapsed = core.clock.elapsed();
+            let due = Core::due_acceptances(&state, elapsed);
             let timer = state.scheduler.next_due().map(|at| at.since(now).min(SLEEP_MAX));
-            let acceptance = state.acceptances.next_due().map(|due| due.saturating_sub(elapsed));
+            let acceptance = state.acceptances.next_due_after(elapsed).map(|due| due.saturating_sub(elapsed));
             (timer.into_iter().chain(acceptance).min(), elapsed, due)
         };
         core.append_due_acceptances(due);

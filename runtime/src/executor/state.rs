@@ -4,6 +4,7 @@
 //! and what must follow is returned, so each part has tests of its own. The suite `tidy` checks the imports.
 
 mod acceptance_queue;
+mod answer_cache;
 mod life_cycle;
 mod livelock;
 mod promise_watches;
@@ -11,9 +12,10 @@ mod resident_permits;
 mod timers;
 mod wake_queue;
 
-pub(crate) use acceptance_queue::{AcceptanceQueue, acceptance_deadline};
+pub(crate) use acceptance_queue::{AcceptanceQueue, DueWorkers, acceptance_deadline};
+pub(crate) use answer_cache::AnswerCache;
 pub(crate) use life_cycle::LifeCycle;
-pub(crate) use livelock::{LivelockDetector, ROUNDS_WITHOUT_EFFECT_MAX};
+pub(crate) use livelock::LivelockDetector;
 pub(crate) use promise_watches::PromiseWatches;
 pub(crate) use resident_permits::{ResidentInstance, ResidentPermit, ResidentPermits};
 pub(crate) use timers::{Scheduler, TimerEvent, TimerId, TimerReason};

@@ -27,11 +27,6 @@ use golem_model::{AccountId, Entry, Invocation, OplogIndex, ProjectId, PromiseId
 use std::sync::Arc;
 use tokio::sync::Notify;
 
-/// Maximum size in bytes of an answer that is kept in memory. A longer one is read from the store.
-const ANSWER_KEPT_BYTES_MAX: usize = 64 << 10;
-/// Maximum number of answers kept for one caller. Further ones are read from the store.
-const ANSWERS_KEPT_MAX: usize = 100;
-
 /// The facts about the caller that a call depends on.
 struct Caller {
     project: ProjectId,
@@ -214,10 +209,9 @@ impl Calls for ActivationAdapter {
                 return Err(PortError::Discarded);
             };
             if projection.calls.outstanding(call).is_some()
-                && let Some(answer) =
-                    state.slots.get(&self.worker).and_then(|slot| slot.recent_answers.get(&call.0))
+                && let Some(answer) = state.answers.get(self.worker, call.0)
             {
-                return Ok(AnswerState::Answered(answer.clone()));
+                return Ok(AnswerState::Answered(answer));
             }
             projection.calls.outstanding(call).map(|outstanding| outstanding.answer_row)
         };
@@ -328,11 +322,9 @@ impl Core {
     /// Stores an answer for the caller in memory and notifies it.
     pub(crate) fn deliver_answer(state: &mut State, worker: WorkerNum, call: OplogIndex, answer: Arc<[u8]>) {
         let Some(projection) = state.ledger.projection(worker) else { return };
-        let Some(slot) = state.slots.get_mut(&worker) else { return };
-        slot.recent_answers.retain(|call, _| projection.calls.outstanding(OplogIndex(*call)).is_some());
-        if answer.len() <= ANSWER_KEPT_BYTES_MAX && slot.recent_answers.len() < ANSWERS_KEPT_MAX {
-            slot.recent_answers.insert(call.0, answer);
-        }
+        let Some(slot) = state.slots.get(&worker) else { return };
+        let is_outstanding = |call| projection.calls.outstanding(OplogIndex(call)).is_some();
+        state.answers.insert(worker, call.0, answer, is_outstanding);
         slot.answer_notify.notify_waiters();
     }
 

@@ -18,7 +18,7 @@ use super::position::RowPosition;
 use super::process_ends::ContinueDecision;
 use super::projection::{TerminalState, WorkerProjection};
 use super::retry::jitter;
-use super::state::{LivelockDetector, ROUNDS_WITHOUT_EFFECT_MAX};
+use super::state::LivelockDetector;
 use super::{ExecutorError, ExecutorMetrics, discard, event_loop, snapshot, update};
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_host::ports::PortError;
@@ -80,7 +80,7 @@ fn check_effect(
     WorkResult::Outcome(Outcome::Stopped(StopReason::Diverged {
         index: projection.oplog_end,
         recorded: format!("a worker that is {status} and has something to do, according to its projection"),
-        requested: format!("nothing to do, in {ROUNDS_WITHOUT_EFFECT_MAX} rounds of its task"),
+        requested: "nothing to do, in many rounds of its task".to_owned(),
     }))
 }
 

@@ -92,50 +92,29 @@ impl Executor {
             let located = core.locate_name(&spec.id).await?;
             if matches!(located, LocatedName::Free(_)) && !is_loadable {
                 // Loading takes time, so it is not begun for a request that is refused anyway.
-                {
+                let (admitted, last) = {
                     let state = core.lock();
                     Core::check_available(&state)?;
-                    core.admit_new_worker(&state, spec.id.template)?;
+                    (core.admit_new_worker(&state, spec.id.template), state.last_position())
+                };
+                if let Err(error) = admitted {
+                    // It may count workers whose creation is not durable yet.
+                    return Err(core.durable_error(last, error).await);
                 }
                 // Without this check, a worker of a damaged template would be created and could never run.
                 core.component(spec.id.template, spec.template_version).await?;
                 is_loadable = true;
             }
-            let mut state = core.lock();
-            Core::check_available(&state)?;
-            if let Some(worker) = state.ledger.worker_num(&spec.id) {
-                let version = state
-                    .ledger
-                    .projection(worker)
-                    .map_or(spec.template_version, |projection| projection.template_version);
-                let position = state.worker_position(worker);
-                return Ok(EnsuredWorker { version, created: false, position });
-            }
-            let LocatedName::Free(free) = &located else { continue };
-            if !free.is_read_valid(&state) {
-                continue;
-            }
-            core.admit_new_worker(&state, spec.id.template)?;
-            let mut seed = [0; 32];
-            core.entropy.fill(&mut seed);
-            let entry = Entry::Created {
-                at: core.clock.now(),
-                id: spec.id.clone(),
-                project: spec.project,
-                account: spec.account,
-                template_version: spec.template_version,
-                args: spec.args.clone(),
-                env: spec.env.clone(),
-                seed,
+            let (created, last) = {
+                let mut state = core.lock();
+                Core::check_available(&state)?;
+                (core.create_if_missing_locked(&mut state, &spec, &located), state.last_position())
             };
-            let new = NewWorker { entry, options: spec.options, begins_after: free.begins_after };
-            match core.step(&mut state, LedgerEvent::CreateWorker(new)) {
-                Ok(StepOutcome::Created(worker)) => {
-                    let (version, position) = (spec.template_version, state.worker_position(worker));
-                    return Ok(EnsuredWorker { version, created: true, position });
-                }
-                Ok(_) | Err(StepError::WorkerExists(_)) => {}
-                Err(error) => return Err(internal(&error)),
+            match created {
+                Ok(Some(ensured)) => return Ok(ensured),
+                // It was created or deleted since it was looked up.
+                Ok(None) => {}
+                Err(error) => return Err(core.durable_error(last, error).await),
             }
         }
     }
@@ -225,6 +204,49 @@ struct DeletedWorker {
 }
 
 impl Core {
+    /// Creates the worker unless it exists. `None` if `located` is not valid any more.
+    fn create_if_missing_locked(
+        self: &Arc<Self>,
+        state: &mut State,
+        spec: &WorkerSpec,
+        located: &LocatedName,
+    ) -> Result<Option<EnsuredWorker>, ExecutorError> {
+        if let Some(worker) = state.ledger.worker_num(&spec.id) {
+            let version = state
+                .ledger
+                .projection(worker)
+                .map_or(spec.template_version, |projection| projection.template_version);
+            let position = state.worker_position(worker);
+            return Ok(Some(EnsuredWorker { version, created: false, position }));
+        }
+        let LocatedName::Free(free) = located else { return Ok(None) };
+        if !free.is_read_valid(state) {
+            return Ok(None);
+        }
+        self.admit_new_worker(state, spec.id.template)?;
+        let mut seed = [0; 32];
+        self.entropy.fill(&mut seed);
+        let entry = Entry::Created {
+            at: self.clock.now(),
+            id: spec.id.clone(),
+            project: spec.project,
+            account: spec.account,
+            template_version: spec.template_version,
+            args: spec.args.clone(),
+            env: spec.env.clone(),
+            seed,
+        };
+        let new = NewWorker { entry, options: spec.options, begins_after: free.begins_after };
+        match self.step(state, LedgerEvent::CreateWorker(new)) {
+            Ok(StepOutcome::Created(worker)) => {
+                let (version, position) = (spec.template_version, state.worker_position(worker));
+                Ok(Some(EnsuredWorker { version, created: true, position }))
+            }
+            Ok(_) | Err(StepError::WorkerExists(_)) => Ok(None),
+            Err(error) => Err(internal(&error)),
+        }
+    }
+
     fn delete_locked(
         self: &Arc<Self>,
         state: &mut State,
@@ -238,6 +260,7 @@ impl Core {
         // The idle instance is dropped with the slot, so its key must leave the idle set first.
         let idle_instance = Self::take_idle(state, worker);
         let slot = state.slots.remove(&worker);
+        state.answers.remove_worker(worker);
         self.forget_server_errors(state, worker);
         let event = InboxEvent::Deleted { at: self.clock.now() };
         match self.step(state, LedgerEvent::Inbox { worker, event }) {

@@ -248,13 +248,24 @@ impl InvokeRequest<'_> {
                 Err(error) => return Err(error.into()),
             }
         };
-        if runs == latest.row.version {
-            return prepared;
+        let prepared = if runs == latest.row.version {
+            prepared
+        } else {
+            let version = template.version(runs).ok_or_else(|| {
+                ApiError::internal(format!(
+                    "the worker runs version {runs}, which its template does not have"
+                ))
+            })?;
+            prepare_call(version, function, convention, json)
+        };
+        if prepared.is_err() {
+            // The refusal rests on the version that the worker runs, so the row with it must be durable.
+            match executor.view(self.worker).await {
+                Ok(_) | Err(ExecutorError::WorkerNotFound { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
-        let version = template.version(runs).ok_or_else(|| {
-            ApiError::internal(format!("the worker runs version {runs}, which its template does not have"))
-        })?;
-        prepare_call(version, function, convention, json)
+        prepared
     }
 
     /// The invocation's key: one that this server issued, one that the client chose, or an anonymous one.

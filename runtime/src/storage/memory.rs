@@ -69,6 +69,8 @@ pub enum ReadFault {
     ProjectionsToWake(FaultKind),
     /// [`Store::rows_back`].
     RowsBack(FaultKind),
+    /// [`Store::value`].
+    Value(FaultKind),
 }
 
 /// State of one handle, which a crash of the process would lose.
@@ -365,7 +367,7 @@ impl Store for MemoryStore {
     fn rows_back(&self, last: Seq, limit: usize, bytes_max: usize) -> Result<Vec<LogRow>, StoreError> {
         self.read(|fault| match fault {
             ReadFault::RowsBack(kind) => Some(*kind),
-            ReadFault::Projection(_) | ReadFault::ProjectionsToWake(_) => None,
+            ReadFault::Projection(_) | ReadFault::ProjectionsToWake(_) | ReadFault::Value(_) => None,
         })?;
         let data = self.data.lock();
         let mut rows: Vec<LogRow> = Vec::new();
@@ -406,7 +408,7 @@ impl Store for MemoryStore {
     fn projection_by_num(&self, worker: WorkerNum) -> Result<Option<StoredProjection>, StoreError> {
         self.read(|fault| match fault {
             ReadFault::Projection(kind) => Some(*kind),
-            ReadFault::ProjectionsToWake(_) | ReadFault::RowsBack(_) => None,
+            ReadFault::ProjectionsToWake(_) | ReadFault::RowsBack(_) | ReadFault::Value(_) => None,
         })?;
         Ok(self.data.lock().projections.get(&worker).cloned())
     }
@@ -418,7 +420,7 @@ impl Store for MemoryStore {
     ) -> Result<Vec<StoredProjection>, StoreError> {
         self.read(|fault| match fault {
             ReadFault::ProjectionsToWake(kind) => Some(*kind),
-            ReadFault::Projection(_) | ReadFault::RowsBack(_) => None,
+            ReadFault::Projection(_) | ReadFault::RowsBack(_) | ReadFault::Value(_) => None,
         })?;
         let data = self.data.lock();
         let to_wake = |projection: &&StoredProjection| {
@@ -485,6 +487,10 @@ impl Store for MemoryStore {
     }
 
     fn value(&self, project: ProjectId, key: &ScopedKey) -> Result<Option<ValueRow>, StoreError> {
+        self.read(|fault| match fault {
+            ReadFault::Value(kind) => Some(*kind),
+            ReadFault::Projection(_) | ReadFault::ProjectionsToWake(_) | ReadFault::RowsBack(_) => None,
+        })?;
         Ok(self.data.lock().values.get(&(project, key.clone())).cloned())
     }
 

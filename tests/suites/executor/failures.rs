@@ -2,14 +2,14 @@
 //!
 //! A panic is injected through a port: the store, the template service, or the admission of workers.
 
-use crate::node::{Node, TEMPLATE, Templates, sleep};
+use crate::node::{KEY_VALUES, Node, TEMPLATE, Templates, sleep};
 use golem_model::oplog::{FailureCause, InvocationSource, RevertReason};
 use golem_model::{
-    Entry, FailureOptions, IdempotencyKey, OnFailure, OplogIndex, Timestamp, Value, WorkerId, WorkerName,
-    WorkerStatus,
+    Convention, Entry, FailureOptions, IdempotencyKey, Invocation, OnFailure, OplogIndex, Timestamp, Value,
+    WorkerId, WorkerName, WorkerStatus,
 };
 use golem_runtime::executor::{ExecutorError, KeyState, WorkerSpec};
-use golem_runtime::storage::memory::FaultKind;
+use golem_runtime::storage::memory::{FaultKind, ReadFault};
 use golem_tests::{guests, wait};
 use std::sync::atomic::Ordering;
 
@@ -218,6 +218,33 @@ async fn a_panic_in_the_committer_is_recovered_like_a_failed_commit() {
     assert_eq!(node.metrics.panics.load(Ordering::Relaxed), 2);
     let reply = node.invoke(&worker, sleep(0, Some("k")));
     assert_eq!(node.over_time(reply).await.unwrap(), Some(slept(0)));
+    node.stop().await;
+}
+
+/// Regression: the panic of a job that reads the store counted as the end of the worker's activation. The worker was loaded
+/// again at once, and after ten times it was paused with a divergence.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_while_the_store_is_read_is_an_error_of_the_server() {
+    const PANICS: u64 = 12;
+    let node = Node::start().await;
+    let worker = WorkerId::new(KEY_VALUES, WorkerName::new("w").unwrap());
+    node.try_create(&worker).await.unwrap();
+    let text = |text: &str| Value::String(text.to_owned());
+    let invocation = Invocation {
+        key: IdempotencyKey::new("k").unwrap(),
+        function: guests::KEY_VALUE_INCREMENT.into(),
+        params: vec![text("bucket"), text("name"), Value::S64(1)],
+        convention: Convention::Component,
+    };
+    for _ in 0..PANICS {
+        node.fail_read(ReadFault::Value(FaultKind::Panic));
+    }
+    for _ in 0..PANICS {
+        assert_unavailable(&node.invoke(&worker, invocation.clone()).await.unwrap());
+    }
+    node.invoke(&worker, invocation).await.unwrap().unwrap();
+    assert_eq!(node.metrics.panics.load(Ordering::Relaxed), PANICS);
+    assert_eq!(node.executor.view(&worker).await.unwrap().status, WorkerStatus::Idle);
     node.stop().await;
 }
 

@@ -3,6 +3,7 @@
 use crate::node::{Node, Templates, sleep};
 use golem_model::{Entry, InboxEvent, Value, WorkerStatus};
 use golem_runtime::executor::ExecutorError;
+use golem_runtime::storage::memory::{FaultKind, ReadFault};
 use golem_tests::wait;
 
 fn is_interrupted<T: std::fmt::Debug>(reply: &Result<T, ExecutorError>) -> bool {
@@ -69,6 +70,26 @@ async fn an_interrupt_while_the_worker_is_loaded_keeps_the_invocation() {
     assert_eq!(node.executor.invoke(&worker, sleep(0, Some("key"))).await.unwrap(), Some(Value::U64(0)));
     assert_eq!(begun(&node.oplog(&worker).await), 1);
     node.stop().await;
+}
+
+/// Regression: `recover` read the worker's last error before it looked at the worker, and began again whenever the worker
+/// had appended an entry meanwhile. For a worker that runs, the request did not end.
+#[tokio::test]
+async fn recovering_a_running_worker_is_refused_without_a_read_of_its_log() {
+    let node = Node::start().await;
+    let worker = node.create("w").await;
+    let reply = node.invoke(&worker, sleep(1_000, Some("k")));
+    node.until_it_sleeps(&worker).await;
+    node.fail_read(ReadFault::RowsBack(FaultKind::Io));
+    let refused = node.executor.recover_worker(&worker).await;
+    assert!(matches!(refused, Err(ExecutorError::NotStopped { .. })), "{refused:?}");
+    node.executor.interrupt(&worker, false).await.unwrap();
+    let read = node.executor.recover_worker(&worker).await;
+    assert!(matches!(read, Err(ExecutorError::Unavailable { .. })), "the log is read now: {read:?}");
+    node.executor.recover_worker(&worker).await.unwrap();
+    node.until_status(&worker, WorkerStatus::Idle).await;
+    drop(reply);
+    node.executor.shutdown().await;
 }
 
 /// Regression: a worker that was interrupted before its invocation began could not be recovered.

@@ -39,6 +39,9 @@ pub(crate) const PROMISES: TemplateId = TemplateId(Uuid::from_u128(4));
 /// The template of the guest `calls`.
 pub(crate) const CALLS: TemplateId = TemplateId(Uuid::from_u128(5));
 
+/// The template of the guest `keyvalue`.
+pub(crate) const KEY_VALUES: TemplateId = TemplateId(Uuid::from_u128(6));
+
 /// What the template service answers when the executor asks for the component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Templates {
@@ -134,6 +137,7 @@ fn component(template: TemplateId) -> Component {
         let wasm = guests::bytes(match template {
             PROMISES => guests::PROMISES,
             CALLS => guests::CALLS,
+            KEY_VALUES => guests::KEY_VALUE,
             _ => guests::SLEEPS,
         });
         engine.compile(&wasm, *blake3::hash(&wasm).as_bytes()).unwrap()

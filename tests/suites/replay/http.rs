@@ -7,6 +7,7 @@ use golem_testing::{
     Failure, FakeAnswer, FakeHttp, FakeResponse, HttpFailure, HttpRequest, Options, TestWorker, Value,
 };
 use golem_tests::guests;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn with_http(http: &FakeHttp) -> Options {
     Options { http: http.clone(), ..Options::default() }
@@ -51,6 +52,24 @@ fn error(said: &str) -> Value {
 
 fn key(request: &HttpRequest) -> String {
     request.headers["idempotency-key"].to_str().expect("a key is text").to_owned()
+}
+
+/// Regression: the guest waited for the response without an end.
+#[tokio::test]
+async fn a_panic_while_a_request_is_sent_ends_the_activation_and_the_request_is_repeated() {
+    let asked = AtomicUsize::new(0);
+    let http = FakeHttp::new(move |_, _| {
+        // The request is admitted first, and then sent.
+        assert!(asked.fetch_add(1, Ordering::Relaxed) != 1, "an injected panic");
+        FakeAnswer::Responds(FakeResponse::new(200, "body"))
+    });
+    let mut worker = worker(&http).await;
+    let failed = invoke(&mut worker, "fetch", fetch("POST", "/", Some("x"), false)).await;
+    assert!(matches!(failed, Err(Failure::Port(_))), "{failed:?}");
+    let result = worker.resume().await;
+    assert!(matches!(result, Ok(Some(Value::Result(Ok(_))))), "{result:?}");
+    let sent = http.sent();
+    assert_eq!((sent.len(), key(&sent[0])), (2, key(&sent[1])));
 }
 
 #[tokio::test]

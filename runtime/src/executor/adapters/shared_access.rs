@@ -48,7 +48,7 @@ impl ActivationAdapter {
     ) -> Result<T, PortError> {
         let shared_access = self.shared_access();
         let done = self.core.run_blocking(move || work(&shared_access)).await;
-        done.unwrap_or(Err(PortError::Discarded))
+        done.unwrap_or_else(|error| Err(port_error(error)))
     }
 
     /// Evaluates `query` on a consistent state.
@@ -109,6 +109,38 @@ impl ActivationAdapter {
     }
 }
 
+/// A read of the store that has begun. It ends when this is dropped, also by a panic of the store: until then, the ledger
+/// keeps every value that is written.
+struct OpenRead<'a> {
+    access: &'a SharedAccess,
+    project: ProjectId,
+    id: ReadId,
+    is_open: bool,
+}
+
+impl OpenRead<'_> {
+    /// Ends the read, and caches the values that were read.
+    fn end(mut self, state: &mut State, read: &StoredValues) {
+        let values = state.ledger.shared_values();
+        for (scoped_key, versioned) in read {
+            values.cache((self.project, scoped_key.clone()), versioned);
+        }
+        values.end_read(self.id);
+        self.is_open = false;
+    }
+}
+
+impl Drop for OpenRead<'_> {
+    fn drop(&mut self) {
+        // The reads of a discarded ledger went with it.
+        if self.is_open
+            && let Ok(mut state) = self.access.lock()
+        {
+            state.ledger.shared_values().end_read(self.id);
+        }
+    }
+}
+
 impl SharedAccess {
     fn lock(&self) -> Result<StateGuard<'_>, PortError> {
         let state = self.core.lock();
@@ -119,20 +151,12 @@ impl SharedAccess {
         state.ledger.projection(self.worker).map(|projection| projection.project).ok_or(PortError::Discarded)
     }
 
-    /// Begins a read of the store. Returns the project and the id of the read.
-    fn begin_read(&self) -> Result<(ProjectId, ReadId), PortError> {
+    /// Begins a read of the store.
+    fn begin_read(&self) -> Result<OpenRead<'_>, PortError> {
         let mut state = self.lock()?;
         let project = self.project(&state)?;
-        Ok((project, state.ledger.begin_read()))
-    }
-
-    /// Ends a read, and caches the values that were read.
-    fn end_read(state: &mut State, project: ProjectId, number: ReadId, read: &StoredValues) {
-        let values = state.ledger.shared_values();
-        for (scoped_key, versioned) in read {
-            values.cache((project, scoped_key.clone()), versioned);
-        }
-        values.end_read(number);
+        let id = state.ledger.begin_read();
+        Ok(OpenRead { access: self, project, id, is_open: true })
     }
 
     /// Calls `work` under the lock. While it misses a value, reads that value from the store and calls it again.
@@ -140,14 +164,15 @@ impl SharedAccess {
         &self,
         mut work: impl FnMut(ProjectId, &mut State, &StoredValues) -> Result<Result<T, CacheMiss>, PortError>,
     ) -> Result<T, PortError> {
-        let (project, number) = self.begin_read()?;
+        let open = self.begin_read()?;
+        let project = open.project;
         let mut read = StoredValues::new();
         loop {
             let mut state = self.lock()?;
             let scoped_key = match work(project, &mut state, &read) {
                 Ok(Err(CacheMiss(scoped_key))) => scoped_key,
                 outcome => {
-                    Self::end_read(&mut state, project, number, &read);
+                    open.end(&mut state, &read);
                     return outcome.and_then(|found| found.map_err(|_| PortError::Discarded));
                 }
             };
@@ -155,7 +180,7 @@ impl SharedAccess {
             match self.read_stored(project, &scoped_key) {
                 Ok(versioned) => drop(read.insert(scoped_key, versioned)),
                 Err(error) => {
-                    Self::end_read(&mut *self.lock()?, project, number, &read);
+                    open.end(&mut *self.lock()?, &read);
                     return Err(port_error(unavailable(&error)));
                 }
             }
@@ -195,7 +220,8 @@ impl SharedAccess {
     /// some keys at a time.
     fn get_many(&self, scoped_keys: &[ScopedKey], bytes_max: usize) -> Result<Vec<Versioned>, PortError> {
         loop {
-            let (project, number) = self.begin_read()?;
+            let open = self.begin_read()?;
+            let project = open.project;
             // Values that the ledger holds now stay valid for this read: newer ones stay in the ledger until it ends.
             let mut found = StoredValues::new();
             for keys in KeyChunk::split_keys(scoped_keys) {
@@ -212,9 +238,8 @@ impl SharedAccess {
             }
             {
                 let mut state = self.lock()?;
-                let values = state.ledger.shared_values();
-                values.apply_writes_since(number, project, &mut found);
-                values.end_read(number);
+                state.ledger.shared_values().apply_writes_since(open.id, project, &mut found);
+                open.end(&mut state, &StoredValues::new());
             }
             if let Err(error) = failed {
                 return Err(port_error(unavailable(&error)));
@@ -262,7 +287,8 @@ impl SharedAccess {
                 Ok(find(&mut state.ledger.state_reader(project, read)))
             };
             let Some((space, bucket)) = self.with_store_reads(query)? else { return Ok(None) };
-            let (project, number) = self.begin_read()?;
+            let open = self.begin_read()?;
+            let project = open.project;
             // One key more than the limit shows whether there are more.
             let stored =
                 self.core.store.keys(project, space, &bucket, after.map(|after| &**after), limit + 1);
@@ -273,8 +299,8 @@ impl SharedAccess {
             let of = ScopedKey { space, bucket, key: "".into() };
             let last = stored.as_ref().ok().and_then(|stored| stored.get(limit).cloned());
             let written =
-                state.ledger.shared_values().written_since(number, project, &of, after, last.as_deref());
-            Self::end_read(&mut state, project, number, &StoredValues::new());
+                state.ledger.shared_values().written_since(open.id, project, &of, after, last.as_deref());
+            open.end(&mut state, &StoredValues::new());
             drop(state);
             let stored = stored.map_err(|error| port_error(unavailable(&error)))?;
             if same {

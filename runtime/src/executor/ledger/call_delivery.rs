@@ -226,7 +226,8 @@ impl Ledger {
 
     /// Returns a cycle of waits that is reachable from `start`, if no worker on the way can continue.
     fn find_cycle(&self, start: WorkerNum) -> Option<Vec<CallWait>> {
-        let mut waits: HashMap<WorkerNum, CallWait> = HashMap::new();
+        // A chain of waits may be long, and only a cycle is copied.
+        let mut waits: HashMap<WorkerNum, (OplogIndex, &OutstandingCall)> = HashMap::new();
         let mut to_visit = VecDeque::from([start]);
         while let Some(worker) = to_visit.pop_front() {
             if waits.contains_key(&worker) {
@@ -236,22 +237,25 @@ impl Ledger {
             for (_, outstanding) in &blocked {
                 to_visit.push_back(*self.by_id.get(&outstanding.target)?);
             }
-            let (call, outstanding) =
-                blocked.first().map(|(call, outstanding)| (*call, (*outstanding).clone()))?;
-            waits.insert(worker, CallWait { worker, call, outstanding });
+            waits.insert(worker, *blocked.first()?);
         }
         // Every worker in `waits` waits for another worker in it, so following the waits from the start returns to a
         // worker that was visited before.
-        let mut path: Vec<CallWait> = Vec::new();
+        let mut path: Vec<WorkerNum> = Vec::new();
+        let mut places: HashMap<WorkerNum, usize> = HashMap::new();
         let mut worker = start;
-        loop {
-            if let Some(entry) = path.iter().position(|wait| wait.worker == worker) {
-                return Some(path.split_off(entry));
-            }
-            let wait = waits.get(&worker)?.clone();
-            worker = *self.by_id.get(&wait.outstanding.target)?;
-            path.push(wait);
+        while !places.contains_key(&worker) {
+            places.insert(worker, path.len());
+            path.push(worker);
+            let (_, outstanding) = waits.get(&worker)?;
+            worker = *self.by_id.get(&outstanding.target)?;
         }
+        let cycle = path.get(*places.get(&worker)?..)?.iter();
+        let wait = |worker: &WorkerNum| {
+            let (call, outstanding) = waits.get(worker)?;
+            Some(CallWait { worker: *worker, call: *call, outstanding: (*outstanding).clone() })
+        };
+        cycle.map(wait).collect()
     }
 
     /// Whether the worker is part of a cycle that was not resolved.

@@ -15,6 +15,15 @@ pub(crate) fn acceptance_deadline(admitted: Duration, progress: Duration) -> Dur
     Duration::from_millis(due - due % TICK_MS)
 }
 
+/// Workers whose acceptances are due.
+#[derive(Debug, Default)]
+pub(crate) struct DueWorkers {
+    /// Each worker once.
+    pub(crate) workers: Vec<WorkerNum>,
+    /// Number of their places in the queue.
+    pub(crate) count: usize,
+}
+
 /// The workers that have admitted invocations without a row, in the order in which the rows are due.
 #[derive(Debug, Default)]
 pub(crate) struct AcceptanceQueue {
@@ -31,18 +40,25 @@ impl AcceptanceQueue {
         was_empty
     }
 
-    /// Takes the workers whose time has come, each once: all due invocations of a worker are accepted together, also those
-    /// of several ticks that the scheduler has missed.
-    pub(crate) fn take_due(&mut self, now: Duration) -> Vec<WorkerNum> {
+    /// The workers whose time has come, each once: all due invocations of a worker are accepted together, also those of
+    /// several ticks that the scheduler has missed. They stay in the queue until they are removed, so that a scheduler that
+    /// panics in between finds them again.
+    pub(crate) fn due(&self, now: Duration) -> DueWorkers {
         let count = self.by_time.partition_point(|(due, _)| *due <= now);
-        let mut taken = HashSet::new();
-        let due = self.by_time.drain(..count).map(|(_, worker)| worker);
-        due.filter(|worker| taken.insert(*worker)).collect()
+        let mut seen = HashSet::new();
+        let due = self.by_time.range(..count).map(|(_, worker)| *worker);
+        DueWorkers { workers: due.filter(|worker| seen.insert(*worker)).collect(), count }
     }
 
-    /// The time at which the next row is due.
-    pub(crate) fn next_due(&self) -> Option<Duration> {
-        self.by_time.front().map(|(due, _)| *due)
+    /// Removes the workers whose rows were appended. Nothing else has removed a worker since they were due.
+    pub(crate) fn remove_due(&mut self, count: usize) {
+        self.by_time.drain(..count.min(self.by_time.len()));
+    }
+
+    /// The time at which the next row is due, after `now`.
+    pub(crate) fn next_due_after(&self, now: Duration) -> Option<Duration> {
+        let due = self.by_time.partition_point(|(due, _)| *due <= now);
+        self.by_time.get(due).map(|(due, _)| *due)
     }
 }
 
@@ -52,6 +68,12 @@ mod tests {
 
     fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
+    }
+
+    fn take_due(queue: &mut AcceptanceQueue, now: u64) -> Vec<WorkerNum> {
+        let due = queue.due(ms(now));
+        queue.remove_due(due.count);
+        due.workers
     }
 
     #[test]
@@ -70,11 +92,12 @@ mod tests {
         let (a, b) = (WorkerNum(1), WorkerNum(2));
         assert!(queue.push(ms(50), a), "the scheduler must learn of the first one");
         assert!(!queue.push(ms(50), a) && !queue.push(ms(50), b) && !queue.push(ms(60), a));
-        assert_eq!(queue.next_due(), Some(ms(50)));
-        assert_eq!(queue.take_due(ms(49)), []);
-        assert_eq!(queue.take_due(ms(50)), [a, b]);
-        assert_eq!(queue.take_due(ms(70)), [a]);
-        assert_eq!(queue.next_due(), None);
+        assert_eq!(queue.next_due_after(ms(49)), Some(ms(50)));
+        assert_eq!(take_due(&mut queue, 49), []);
+        assert_eq!(queue.next_due_after(ms(50)), Some(ms(60)));
+        assert_eq!(take_due(&mut queue, 50), [a, b]);
+        assert_eq!(take_due(&mut queue, 70), [a]);
+        assert_eq!(queue.next_due_after(ms(0)), None);
     }
 
     /// Regression: each acceptance was encoded once for each tick that had passed.
@@ -85,7 +108,22 @@ mod tests {
         for (due, worker) in [(50, b), (50, a), (60, b), (70, a), (80, a)] {
             queue.push(ms(due), worker);
         }
-        assert_eq!(queue.take_due(ms(75)), [b, a]);
-        assert_eq!(queue.take_due(ms(80)), [a]);
+        assert_eq!(take_due(&mut queue, 75), [b, a]);
+        assert_eq!(take_due(&mut queue, 80), [a]);
+    }
+
+    /// Regression: the scheduler took the due workers and lost them when it panicked before it had appended the rows.
+    #[test]
+    fn a_worker_stays_due_until_it_is_removed() {
+        let mut queue = AcceptanceQueue::default();
+        let (a, b) = (WorkerNum(1), WorkerNum(2));
+        queue.push(ms(50), a);
+        assert_eq!(queue.due(ms(50)).workers, [a]);
+        let due = queue.due(ms(50));
+        assert_eq!(due.workers, [a]);
+        // Admitted while the rows are encoded, in a tick that has begun.
+        queue.push(ms(50), b);
+        queue.remove_due(due.count);
+        assert_eq!(take_due(&mut queue, 50), [b]);
     }
 }

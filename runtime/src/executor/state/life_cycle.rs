@@ -141,6 +141,10 @@ impl LifeCycle {
     /// task drives the worker.
     pub(crate) fn settled(&mut self) -> Option<oneshot::Receiver<Infallible>> {
         let task = self.task()?;
+        if task.settle_waiters.len() == task.settle_waiters.capacity() {
+            // Requests that were given up.
+            task.settle_waiters.retain(|waiter| !waiter.is_closed());
+        }
         let (tx, rx) = oneshot::channel();
         task.settle_waiters.push(tx);
         Some(rx)
