@@ -191,6 +191,19 @@ impl Invocation {
         }
     }
 
+    /// The inbox event that accepts the invocation, without its parameters or its input.
+    pub fn to_inbox_event_without_params(&self, at: Timestamp) -> InboxEvent {
+        let (key, function) = (self.key.clone(), Arc::clone(&self.function));
+        match (self.convention, self.params.as_slice()) {
+            (convention @ (Convention::Stdio | Convention::StdioEventLoop), [Value::String(_)]) => {
+                InboxEvent::Program { at, key, function, convention, input: String::new() }
+            }
+            (Convention::Component | Convention::Stdio | Convention::StdioEventLoop, _) => {
+                InboxEvent::Invocation { at, key, function, params: Vec::new() }
+            }
+        }
+    }
+
     /// BLAKE3 over function, convention and encoded parameters. It distinguishes a repeated request from another
     /// invocation under the same key.
     pub fn digest(&self) -> [u8; 32] {

@@ -132,18 +132,20 @@ fn finish_commit(core: &Arc<Core>, batch: &Batch, took: Duration) {
     metrics.commits.fetch_add(1, Ordering::Relaxed);
     metrics.rows.fetch_add(batch.rows.len() as u64, Ordering::Relaxed);
     metrics.commit_nanos.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
-    let ready = {
+    let (ready, evicted) = {
         let mut guard = core.lock();
         let state: &mut State = &mut guard;
         state.ledger.mark_committed(batch);
         let slots = &state.slots;
-        state.ledger.evict(core.settings.heads_cached_max, |worker| slots.contains_key(&worker));
+        let evicted =
+            state.ledger.evict(core.settings.heads_cached_max, |worker| slots.contains_key(&worker));
         let projections = i64::try_from(state.ledger.projections_cached()).unwrap_or(i64::MAX);
         metrics.heads_cached.store(projections, Ordering::Relaxed);
         let durable = state.ledger.durable_seq();
         let ready = state.on_durable.partition_point(|(seq, _)| *seq <= durable);
-        state.on_durable.drain(..ready).collect::<Vec<_>>()
+        (state.on_durable.drain(..ready).collect::<Vec<_>>(), evicted)
     };
+    drop(evicted);
     for (_, on_durable) in ready {
         complete(on_durable, Ok(()));
     }

@@ -1,9 +1,8 @@
 //! The node's one lock, and the operations that every part of the executor performs under it.
 //!
 //! Code that holds the lock neither waits nor reads the store. Large rows are encoded before the lock is taken
-//! (`ledger/encoded.rs`), projections after it is released (`ledger/flush.rs`), and many keys are looked up in chunks
-//! (`ledger/shared_values.rs`). Encoded under the lock are only calls between workers and their answers, which have a
-//! bound of their own.
+//! (`ledger/encoded.rs`), small rows and projections after it is released (`ledger/flush.rs`), and many keys are looked up
+//! in chunks (`ledger/shared_values.rs`). Code that encodes asserts that its thread does not hold the lock (`lock_scope`).
 //!
 //! An operation that needs something from the store begins a read under the lock, reads the store without it, and takes
 //! the lock again. What the ledger holds then overrides what was read (`ledger/store_reads.rs`).

@@ -32,7 +32,7 @@ pub(crate) use key_index::KeyRecord;
 
 use self::call_delivery::{CallRequest, CancelRequest};
 use self::deleted_names::DeletedNames;
-use self::encoded::{EncodedRow, InvocationDigest};
+use self::encoded::{EncodedRow, InvocationDigest, RowBody, UnwrittenRow};
 use self::key_index::KeyIndex;
 use self::name_index::NameIndex;
 use super::projection::call_state::PendingReply;
@@ -43,7 +43,6 @@ use crate::storage::ports::{
 use golem_model::oplog::codec::Row;
 use golem_model::oplog::{Entry, HostCall, InboxEvent};
 use golem_model::promise::PromiseCompletion;
-use golem_model::shared::SharedWrite;
 use golem_model::{
     Epoch, FailureOptions, IdempotencyKey, Invocation, OplogIndex, PromiseId, ShardId, Timestamp, WorkerId,
 };
@@ -87,7 +86,11 @@ pub(crate) enum LedgerEvent {
     /// The delay of some calls to this worker has elapsed.
     CallsDue { worker: WorkerNum },
     /// A worker writes shared state of its project. `stored` holds the values that were read from the store for it.
-    SharedWrite { context: HostCallContext, write: SharedWrite, stored: shared_values::StoredValues },
+    SharedWrite {
+        context: HostCallContext,
+        write: shared_values::PlannedWrite,
+        stored: shared_values::StoredValues,
+    },
 }
 
 /// A worker to create.
@@ -156,11 +159,11 @@ pub(crate) enum LedgerAction {
     /// Set or clear the worker's timer.
     SetTimer(WorkerNum, Option<Timestamp>),
     /// A call joined the worker's queue: the call's row, and the invocation if it is known without reading the row.
-    CallQueued(WorkerNum, Seq, Option<Invocation>),
+    CallQueued(WorkerNum, Seq, Option<Arc<Invocation>>),
     /// The call of this row left the worker's queue.
     CallWithdrawn(WorkerNum, Seq),
-    /// The answer to a call of the worker.
-    CallAnswered(WorkerNum, OplogIndex, Arc<[u8]>),
+    /// A call of the worker was answered: the answer, unless it is large.
+    CallAnswered(WorkerNum, OplogIndex, Option<Arc<[u8]>>),
     /// The promise was completed or deleted: notify the workers that wait for it in memory.
     PromiseSettled(PromiseId),
     /// The worker's promises from this index on do not exist any more.
@@ -176,6 +179,7 @@ struct CachedProjection {
     dirty_since: Option<Seq>,
     /// The last flush that contained this projection. The projection may be evicted once that flush is committed.
     last_flush: u64,
+    /// Its key in [`Ledger::by_use`].
     last_used: u64,
     /// The last store read that had begun when the projection was loaded, used, changed or written. It is not evicted
     /// before that read and those before it have ended.
@@ -208,7 +212,7 @@ pub(crate) struct Ledger {
     deleted_names: DeletedNames,
     keys: KeyIndex,
     dirty: BTreeMap<Seq, WorkerNum>,
-    unwritten_rows: Vec<LogRow>,
+    unwritten_rows: Vec<UnwrittenRow>,
     promise_waiters: waits::PromiseWaiters,
     worker_num_max: u64,
     /// Number of workers of each template.
@@ -221,9 +225,9 @@ pub(crate) struct Ledger {
     flushes_pending: VecDeque<PendingFlush>,
     shared: shared_values::SharedValues,
     use_counter: u64,
+    /// Workers in memory, the longest unused first.
+    by_use: BTreeMap<u64, WorkerNum>,
     store_reads: store_reads::StoreReads,
-    /// Evicting is tried again when there are more projections than this.
-    evict_above: usize,
     actions: Vec<LedgerAction>,
     /// Replies that result from the row that was folded last.
     pending_replies: Vec<PendingReply>,
@@ -261,8 +265,8 @@ impl Ledger {
             flushes_pending: VecDeque::new(),
             shared: shared_values::SharedValues::default(),
             use_counter: 0,
+            by_use: BTreeMap::new(),
             store_reads: store_reads::StoreReads::default(),
-            evict_above: 0,
             actions: Vec::new(),
             pending_replies: Vec::new(),
         }
@@ -292,12 +296,18 @@ impl Ledger {
 
     pub(crate) fn worker_num(&mut self, id: &WorkerId) -> Option<WorkerNum> {
         let worker = *self.by_id.get(id)?;
-        self.use_counter += 1;
-        if let Some(cached) = self.projections.get_mut(&worker) {
-            cached.last_used = self.use_counter;
-            cached.last_read = self.store_reads.last();
-        }
+        self.mark_used(worker);
+        self.pin_projection(worker);
         Some(worker)
+    }
+
+    /// The worker's projection is the last one to be evicted from now on.
+    fn mark_used(&mut self, worker: WorkerNum) {
+        let Some(cached) = self.projections.get_mut(&worker) else { return };
+        self.use_counter += 1;
+        self.by_use.remove(&cached.last_used);
+        self.by_use.insert(self.use_counter, worker);
+        cached.last_used = self.use_counter;
     }
 
     pub(crate) fn projection(&self, worker: WorkerNum) -> Option<&WorkerProjection> {
@@ -380,6 +390,7 @@ impl Ledger {
             self.actions.push(LedgerAction::SetTimer(worker, wake_at));
         }
         self.use_counter += 1;
+        self.by_use.insert(self.use_counter, worker);
         self.projections.insert(
             worker,
             CachedProjection {
@@ -454,18 +465,18 @@ impl Ledger {
                 let seq = self.append_row(worker, Row::InboxEvent(event));
                 if deleted {
                     self.remove_worker(worker, seq);
-                    self.deliver_replies(now, deletion_replies);
+                    self.deliver_replies(now, deletion_replies, Vec::new());
                 }
                 Ok(StepOutcome::Appended(seq))
             }
             LedgerEvent::Promise { owner, promise, operation, context } => {
                 self.apply_promise(now, owner, &promise, operation, context)
             }
-            LedgerEvent::Call(request) => self.apply_call(now, *request),
+            LedgerEvent::Call(request) => self.apply_call(*request),
             LedgerEvent::CancelCall(request) => self.apply_cancel(now, *request),
             LedgerEvent::CallsDue { worker } => self.enqueue_due_calls(now, worker),
             LedgerEvent::SharedWrite { context, write, stored } => {
-                self.apply_shared(now, context, &write, &stored)
+                self.apply_shared(now, context, write, &stored)
             }
         }
     }
@@ -503,7 +514,7 @@ impl Ledger {
 
     /// Appends a small row for a worker in memory and folds it.
     fn append_row(&mut self, worker: WorkerNum, row: Row) -> Seq {
-        self.append_encoded(worker, EncodedRow::new(row))
+        self.append_encoded(worker, EncodedRow::composed(row))
     }
 
     /// Appends the entries that an activation has buffered, if there are any.
@@ -515,25 +526,26 @@ impl Ledger {
 
     /// Appends a row with its encoding for a worker in memory and folds it.
     fn append_encoded(&mut self, worker: WorkerNum, row: EncodedRow) -> Seq {
-        let EncodedRow { row, body, invocations } = row;
+        let EncodedRow { row, body, invocations, answers } = row;
         let seq = self.last_seq.next();
         self.last_seq = seq;
         let projection = &self.projections[&worker].projection;
         let shard = projection.shard();
-        self.unwritten_rows.push(LogRow {
-            seq,
-            worker,
-            prev: Seq(projection.last_row),
-            shard,
-            epoch: self.epochs[usize::from(shard.0)],
-            body,
-        });
+        let epoch = self.epochs[usize::from(shard.0)];
+        let unwritten =
+            LogRow { seq, worker, prev: Seq(projection.last_row), shard, epoch, body: Vec::new() };
         self.fold_row(worker, seq, &row, &invocations);
+        let may_deadlock = call_delivery::may_deadlock(&row);
+        // The row precedes those of the replies.
+        let body = body.unwrap_or(RowBody::Composed(row));
+        self.unwritten_rows.push(UnwrittenRow { row: unwritten, body });
         let replies = std::mem::take(&mut self.pending_replies);
         if !replies.is_empty() {
-            self.deliver_replies(self.now, replies);
+            self.deliver_replies(self.now, replies, answers);
         }
-        self.resolve_deadlock(self.now, worker, &row);
+        if may_deadlock {
+            self.resolve_deadlock(self.now, worker);
+        }
         seq
     }
 
@@ -600,6 +612,7 @@ impl Ledger {
         let mut name = None;
         self.keys.remove_worker(worker);
         if let Some(cached) = self.projections.remove(&worker) {
+            self.by_use.remove(&cached.last_used);
             self.by_id.remove(&cached.projection.id);
             self.name_index.remove(&cached.projection.id);
             self.counts.remove(&cached.projection.id);

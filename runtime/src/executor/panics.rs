@@ -10,6 +10,7 @@
 //! | the scheduler, the wake queue, and other background tasks | the task is started again after a delay |
 
 use super::core::{Core, State, StoreHealth};
+use super::lock_scope::LockScope;
 use super::{ExecutorMetrics, committer};
 use crate::spawner::panic_text;
 use futures_util::FutureExt;
@@ -32,11 +33,12 @@ pub(crate) struct StateGuard<'a> {
     core: &'a Core,
     /// Whether the thread was unwinding already when it took the lock. Such a caller handles a panic and is not its cause.
     was_panicking: bool,
+    _scope: LockScope,
 }
 
 impl<'a> StateGuard<'a> {
     pub(super) fn new(core: &'a Core, state: MutexGuard<'a, State>) -> Self {
-        Self { state, core, was_panicking: std::thread::panicking() }
+        Self { state, core, was_panicking: std::thread::panicking(), _scope: LockScope::new() }
     }
 }
 

@@ -134,10 +134,10 @@ impl Core {
             let admitted = state.slots.get_mut(&worker).and_then(|slot| slot.admitted(place));
             let event = admitted
                 .filter(|pending| pending.must_be_accepted(due))
-                .and_then(|pending| pending.invocation.as_ref())
-                .map(|invocation| invocation.to_inbox_event(at));
+                .and_then(|pending| pending.invocation.clone())
+                .map(|invocation| EncodedEvent::acceptance(at, invocation));
             let Some(event) = event else { continue };
-            if let StepOutcome::Appended(row) = self.step(state, LedgerEvent::Inbox { worker, event })?
+            if let StepOutcome::Appended(row) = self.step(state, LedgerEvent::Accept { worker, event })?
                 && let Some(pending) = state.slots.get_mut(&worker).and_then(|slot| slot.admitted(place))
             {
                 pending.accepted_row = Some(row);

@@ -259,8 +259,8 @@ impl WorkerProjection {
                 self.waiting = None;
                 self.retry_at = None;
             }
-            Entry::InvocationCompleted { at: _, result } => {
-                self.reply_to_current(result.as_ref(), effects);
+            Entry::InvocationCompleted { at: _, result: _ } => {
+                self.reply_to_current(index, effects);
                 self.end_current(seq, effects);
             }
             Entry::AttemptFailed { at: _, details: _, retry_at } => {

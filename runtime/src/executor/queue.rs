@@ -5,7 +5,7 @@
 
 use super::core::{Core, OnDurable, PendingInvocation, State, WorkerSlot};
 use super::invoke::internal;
-use super::ledger::{LedgerEvent, StepOutcome};
+use super::ledger::{EncodedEvent, LedgerEvent, StepOutcome};
 use super::projection::WorkerProjection;
 use super::{Executor, ExecutorError, committer};
 use crate::storage::ports::{Seq, WorkerNum};
@@ -179,11 +179,15 @@ impl Core {
         let key = IdempotencyKey::from_stored(key)
             .map_err(|error| ExecutorError::Unavailable { reason: error.to_string().into() })?;
         let at = self.clock.now();
-        let accepted = accepted.map(|invocation| invocation.to_inbox_event(at));
-        let cancelled = InboxEvent::Admin(AdminRequest::InvocationCancelled { at, key });
+        let accepted = accepted.map(|invocation| LedgerEvent::Accept {
+            worker,
+            event: EncodedEvent::acceptance(at, invocation),
+        });
+        let event = InboxEvent::Admin(AdminRequest::InvocationCancelled { at, key });
+        let cancelled = LedgerEvent::Inbox { worker, event };
         let mut last = Seq(0);
         for event in accepted.into_iter().chain([cancelled]) {
-            let outcome = self.step(state, LedgerEvent::Inbox { worker, event });
+            let outcome = self.step(state, event);
             if let StepOutcome::Appended(seq) = outcome.map_err(|error| internal(&error))? {
                 last = seq;
             }

@@ -13,7 +13,7 @@ mod timers;
 mod wake_queue;
 
 pub(crate) use acceptance_queue::{AcceptanceQueue, DueWorkers, acceptance_deadline};
-pub(crate) use answer_cache::AnswerCache;
+pub(crate) use answer_cache::{ANSWER_BYTES_MAX, AnswerCache};
 pub(crate) use life_cycle::LifeCycle;
 pub(crate) use livelock::LivelockDetector;
 pub(crate) use promise_watches::PromiseWatches;

@@ -8,7 +8,7 @@ use super::ExecutorError;
 use super::adapters::{ActivationAdapter, step_port_error};
 use super::core::{Core, PendingInvocation, State};
 use super::error::port_error;
-use super::ledger::call_delivery::{CallRequest, CallTarget, CancelRequest};
+use super::ledger::call_delivery::{CallContent, CallRequest, CallTarget, CancelRequest, QueuedCall};
 use super::ledger::{LedgerEvent, NewWorker, StepOutcome};
 use super::locate::LocatedName;
 use super::position::RowPosition;
@@ -39,10 +39,20 @@ impl ActivationAdapter {
         first: OplogIndex,
         entries: Vec<Entry>,
         call: HostCall,
-        outgoing: OutgoingCall,
+        mut outgoing: OutgoingCall,
     ) -> Result<Vec<u8>, PortError> {
         let core = &self.core;
+        let caller = self.lock()?.ledger.projection(self.worker).map(|projection| projection.id.clone());
+        let Some(caller) = caller else { return Err(PortError::Discarded) };
         let context = self.host_call_context(first, entries, call);
+        let now = core.clock.now();
+        let to_send = CallContent {
+            function: outgoing.function.clone(),
+            params: std::mem::take(&mut outgoing.params),
+            reply: outgoing.reply,
+            not_before: outgoing.not_before.filter(|at| *at > now),
+        };
+        let queued = QueuedCall::new(now, caller, &context, to_send);
         loop {
             let located = core.locate_name(&outgoing.target).await.map_err(port_error)?;
             let running = {
@@ -90,14 +100,7 @@ impl ActivationAdapter {
                 }
                 (None, LocatedName::Free(_), None) => CallTarget::Refused(template_missing(&outgoing.target)),
             };
-            let request = CallRequest {
-                context,
-                target,
-                function: outgoing.function,
-                params: outgoing.params,
-                reply: outgoing.reply,
-                not_before: outgoing.not_before.filter(|at| *at > core.clock.now()),
-            };
+            let request = CallRequest { context, target, queued };
             let outcome =
                 core.step(&mut state, LedgerEvent::Call(Box::new(request))).map_err(step_port_error)?;
             drop(state);
@@ -303,28 +306,33 @@ impl Core {
         state: &mut State,
         worker: WorkerNum,
         row: Seq,
-        invocation: Option<Invocation>,
+        invocation: Option<Arc<Invocation>>,
     ) {
         let queue = state.ledger.projection(worker).map(|projection| &projection.queue);
         let key = queue.and_then(|queue| queue.iter().find(|(queued, _)| *queued == row.0));
         let Some(key) = key.map(|(_, key)| key.0.clone()) else { return };
         let pending = &mut Self::slot(state, worker).pending;
         match pending.iter_mut().find(|pending| pending.accepted_row == Some(row)) {
-            Some(pending) => pending.invocation = invocation.map(Arc::new),
-            None => pending.push_back(PendingInvocation {
-                invocation: invocation.map(Arc::new),
-                ..PendingInvocation::from_log(key, Some(row))
-            }),
+            Some(pending) => pending.invocation = invocation,
+            None => pending
+                .push_back(PendingInvocation { invocation, ..PendingInvocation::from_log(key, Some(row)) }),
         }
         self.spawn_if_idle(state, worker);
     }
 
-    /// Stores an answer for the caller in memory and notifies it.
-    pub(crate) fn deliver_answer(state: &mut State, worker: WorkerNum, call: OplogIndex, answer: Arc<[u8]>) {
+    /// Stores an answer for the caller in memory, unless it is too large, and notifies the caller.
+    pub(crate) fn deliver_answer(
+        state: &mut State,
+        worker: WorkerNum,
+        call: OplogIndex,
+        answer: Option<Arc<[u8]>>,
+    ) {
         let Some(projection) = state.ledger.projection(worker) else { return };
         let Some(slot) = state.slots.get(&worker) else { return };
         let is_outstanding = |call| projection.calls.outstanding(OplogIndex(call)).is_some();
-        state.answers.insert(worker, call.0, answer, is_outstanding);
+        if let Some(answer) = answer {
+            state.answers.insert(worker, call.0, answer, is_outstanding);
+        }
         slot.answer_notify.notify_waiters();
     }
 

@@ -633,7 +633,7 @@ pub(crate) fn append_entries(
     };
     let projection = state.ledger.projection(worker)?;
     let first = projection.oplog_end.next();
-    let entries = EncodedEntries::new(first, entries);
+    let entries = EncodedEntries::composed(first, entries);
     match core.step(state, LedgerEvent::Append { worker, activation, entries }) {
         Ok(StepOutcome::Appended(seq)) => Some(seq),
         Ok(_) => None,

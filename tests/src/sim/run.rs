@@ -87,6 +87,7 @@ thread_local! {
 fn watch_panics() {
     static WATCHED: Once = Once::new();
     WATCHED.call_once(|| {
+        golem_runtime::executor::forbid_work_under_lock();
         let print = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
             let text = info.payload_as_str().unwrap_or("a value that is not text");

@@ -7,8 +7,11 @@ const FOLDER: &str = "runtime/src/executor/";
 
 /// Layers of the executor's modules, from the bottom up. A module imports from its own layer and from lower ones. The
 /// modules that are not listed share the lock, and are above all of these.
-const LAYERS: &[&[&str]] =
-    &[&["error", "metrics", "settings"], &["projection", "state"], &["history", "ledger", "logs"]];
+const LAYERS: &[&[&str]] = &[
+    &["error", "lock_scope", "metrics", "settings"],
+    &["projection", "state"],
+    &["history", "ledger", "logs"],
+];
 
 /// The modules of the executor that `text` names. `depth` is the number of modules between the file and the crate's
 /// module `executor`, with the file's own.

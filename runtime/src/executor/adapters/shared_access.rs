@@ -7,7 +7,9 @@
 use super::{ActivationAdapter, step_port_error};
 use crate::executor::core::{Core, State};
 use crate::executor::error::{port_error, unavailable};
-use crate::executor::ledger::shared_values::{KEYS_PER_LOCK_MAX, KeyChunk, ReadId, StoredValues};
+use crate::executor::ledger::shared_values::{
+    KEYS_PER_LOCK_MAX, KeyChunk, PlannedWrite, ReadId, StoredValues,
+};
 use crate::executor::ledger::{HostCallContext, LedgerEvent, StepOutcome};
 use crate::executor::panics::StateGuard;
 use crate::executor::position::RowPosition;
@@ -82,7 +84,7 @@ impl ActivationAdapter {
     ) -> Result<Vec<u8>, PortError> {
         let shared_access = self.shared_access();
         let context = self.host_call_context(first, entries, call);
-        let mut pending = Some((context, write));
+        let mut pending = Some((context, PlannedWrite::new(self.core.clock.now(), write)));
         let done = {
             let mut state = shared_access.lock()?;
             let project = shared_access.project(&state)?;
@@ -201,12 +203,14 @@ impl SharedAccess {
         &self,
         state: &mut State,
         project: ProjectId,
-        pending: &mut Option<(HostCallContext, SharedWrite)>,
+        pending: &mut Option<(HostCallContext, PlannedWrite)>,
         read: &StoredValues,
     ) -> Result<Result<(StepOutcome, usize), CacheMiss>, PortError> {
         let Some((_, write)) = pending else { return Err(PortError::Discarded) };
         // The ledger decides the outcome under the same lock. This check only finds out whether a value is missing.
-        if let Err(miss) = write.decide(self.core.clock.now(), &mut state.ledger.state_reader(project, read))
+        if let PlannedWrite::Pending(write) = write
+            && let Err(miss) =
+                write.decide(self.core.clock.now(), &mut state.ledger.state_reader(project, read))
         {
             return Ok(Err(miss));
         }

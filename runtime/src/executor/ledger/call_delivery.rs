@@ -9,11 +9,11 @@
 //! Invariant: replies are appended where rows are appended, not where stored rows are folded again: there the rows of
 //! the replies follow in the log.
 
-use super::{HostCallContext, Ledger, LedgerAction, NewWorker, Row, StepError, StepOutcome};
-use crate::executor::projection::call_state::{OutstandingCall, PendingReply, may_block};
+use super::encoded::EncodedAnswer;
+use super::{EncodedEvent, HostCallContext, Ledger, LedgerAction, NewWorker, Row, StepError, StepOutcome};
+use crate::executor::projection::call_state::{OutstandingCall, PendingReply, ReplyContent, may_block};
 use crate::storage::ports::{Seq, WorkerNum};
-use golem_model::call::{CallError, CallReceipt, encode_answer, encode_call_receipt};
-use golem_model::limits::CALL_BYTES_MAX;
+use golem_model::call::{CallError, CallReceipt, encode_call_receipt};
 use golem_model::oplog::{CallEvent, ReplyTo};
 use golem_model::{
     Convention, Entry, IdempotencyKey, InboxEvent, Invocation, OplogIndex, Timestamp, Value, WorkerId,
@@ -31,12 +31,56 @@ pub(crate) struct CallRequest {
     pub(crate) context: HostCallContext,
     /// The worker that is called.
     pub(crate) target: CallTarget,
+    pub(crate) queued: QueuedCall,
+}
+
+/// The call in the target's queue: its inbox event, which is encoded before the lock is taken.
+#[derive(Debug)]
+pub(crate) struct QueuedCall {
+    /// The oplog index of the call at the caller.
+    index: OplogIndex,
+    event: EncodedEvent,
+    invocation: Arc<Invocation>,
+    is_delayed: bool,
+}
+
+/// A call that is to be encoded.
+#[derive(Debug)]
+pub(crate) struct CallContent {
     pub(crate) function: Arc<str>,
     pub(crate) params: Vec<Value>,
     /// Whether the caller wants the answer.
     pub(crate) reply: bool,
     /// The earliest time at which the call joins the queue, if it is delayed.
     pub(crate) not_before: Option<Timestamp>,
+}
+
+impl QueuedCall {
+    /// Encodes a call that `caller` makes with the host call of `context`. Called without the lock.
+    pub(crate) fn new(
+        now: Timestamp,
+        caller: WorkerId,
+        context: &HostCallContext,
+        to_send: CallContent,
+    ) -> Self {
+        let CallContent { function, params, reply, not_before } = to_send;
+        let index = context.buffered.end();
+        let key = call_key(&caller, index);
+        let invocation = Invocation {
+            key: key.clone(),
+            function: function.clone(),
+            params: params.clone(),
+            convention: Convention::Component,
+        };
+        let reply = reply.then_some(ReplyTo { worker: context.worker.0, call: index });
+        let queued = CallEvent::Queued { at: now, key, function, params, caller, reply, not_before };
+        Self {
+            index,
+            event: EncodedEvent::new(InboxEvent::Call(queued)),
+            invocation: Arc::new(invocation),
+            is_delayed: not_before.is_some(),
+        }
+    }
 }
 
 /// The target of a call.
@@ -67,17 +111,12 @@ const CANCEL_WITHDRAWN: u8 = 1;
 const CANCEL_ABANDONED: u8 = 2;
 
 impl Ledger {
-    pub(super) fn apply_call(
-        &mut self,
-        now: Timestamp,
-        request: CallRequest,
-    ) -> Result<StepOutcome, StepError> {
-        let CallRequest { context, target, function, params, reply, not_before } = request;
+    pub(super) fn apply_call(&mut self, request: CallRequest) -> Result<StepOutcome, StepError> {
+        let CallRequest { context, target, queued } = request;
         let HostCallContext { worker, activation, buffered, call } = context;
         self.check_activation(worker, activation, buffered.first())?;
-        let index = buffered.end();
+        let QueuedCall { index, event, invocation, is_delayed } = queued;
         self.append_buffered(worker, buffered);
-        let caller = self.projections.get(&worker).ok_or(StepError::StaleActivation)?.projection.id.clone();
         let target = match target {
             CallTarget::Refused(error) => Err(error),
             CallTarget::Existing(target) => Ok(target),
@@ -89,17 +128,8 @@ impl Ledger {
         let receipt = target.and_then(|target| {
             let id = self.projections.get(&target).map(|cached| cached.projection.id.clone());
             let id = id.ok_or_else(|| CallError::NotFound("the worker was deleted".to_owned()))?;
-            let key = call_key(&caller, index);
-            let reply = reply.then_some(ReplyTo { worker: worker.0, call: index });
-            let invocation = Invocation {
-                key: key.clone(),
-                function: function.clone(),
-                params: params.clone(),
-                convention: Convention::Component,
-            };
-            let queued = CallEvent::Queued { at: now, key, function, params, caller, reply, not_before };
-            let call_row = self.append_row(target, Row::InboxEvent(InboxEvent::Call(queued)));
-            if not_before.is_none() {
+            let call_row = self.append_encoded(target, event.into_row());
+            if !is_delayed {
                 self.actions.push(LedgerAction::CallQueued(target, call_row, Some(invocation)));
             }
             Ok(CallReceipt { call_row: call_row.0, target: id })
@@ -178,9 +208,15 @@ impl Ledger {
         )))
     }
 
-    /// Appends the replies at the callers that still wait for them.
-    pub(super) fn deliver_replies(&mut self, now: Timestamp, replies: Vec<PendingReply>) {
-        for PendingReply { to, call_row, answer } in replies {
+    /// Appends the replies at the callers that still wait for them. `results` has the results of the row that the replies
+    /// result from.
+    pub(super) fn deliver_replies(
+        &mut self,
+        now: Timestamp,
+        replies: Vec<PendingReply>,
+        mut results: Vec<(OplogIndex, EncodedAnswer)>,
+    ) {
+        for PendingReply { to, call_row, content } in replies {
             let worker = WorkerNum(to.worker);
             let wanted =
                 self.projections.get(&worker).and_then(|cached| cached.projection.calls.outstanding(to.call));
@@ -189,15 +225,16 @@ impl Ledger {
             }) {
                 continue;
             }
-            let mut bytes = encode_answer(&answer);
-            if bytes.len() > CALL_BYTES_MAX {
-                let text = format!(
-                    "the function ran, but its result needs {} bytes; at most {CALL_BYTES_MAX} can be given to another worker",
-                    bytes.len()
-                );
-                bytes = encode_answer(&Err(CallError::Invalid(text)));
-            }
-            self.actions.push(LedgerAction::CallAnswered(worker, to.call, bytes.as_slice().into()));
+            let EncodedAnswer { bytes, kept } = match content {
+                ReplyContent::Error(error) => EncodedAnswer::error(error),
+                ReplyContent::ResultOf(index) => {
+                    let place = results.iter().position(|(of, _)| *of == index);
+                    let (_, answer) = results
+                        .swap_remove(place.expect("a row that completes a queued invocation has its answer"));
+                    answer
+                }
+            };
+            self.actions.push(LedgerAction::CallAnswered(worker, to.call, kept));
             let answered = CallEvent::Answered { at: now, call: to.call, call_row, answer: bytes };
             self.append_row(worker, Row::InboxEvent(InboxEvent::Call(answered)));
         }
@@ -209,19 +246,16 @@ impl Ledger {
     /// The call that is given up is one that has not begun, so it never runs. Each cycle contains such a call, because
     /// a running call began before it could make calls itself. So the outcome does not depend on the worker that was
     /// the last to wait.
-    pub(super) fn resolve_deadlock(&mut self, now: Timestamp, worker: WorkerNum, row: &Row) {
-        let Row::Entries { entries, .. } = row else { return };
-        if !matches!(entries.last(), Some(Entry::Suspended(parked)) if may_block(parked)) {
-            return;
-        }
+    pub(super) fn resolve_deadlock(&mut self, now: Timestamp, worker: WorkerNum) {
         let Some(mut cycle) = self.find_cycle(worker) else { return };
         let first = cycle.iter().position(|wait| !self.has_begun(wait)).unwrap_or_default();
         cycle.rotate_left(first);
         let Some(wait) = cycle.first().cloned() else { return };
-        let answer = Err(CallError::Deadlock(self.describe_cycle(&cycle)));
+        let content = ReplyContent::Error(CallError::Deadlock(self.describe_cycle(&cycle)));
         self.withdraw_call(now, &wait.outstanding.target, wait.outstanding.call_row);
         let to = ReplyTo { worker: wait.worker.0, call: wait.call };
-        self.deliver_replies(now, vec![PendingReply { to, call_row: wait.outstanding.call_row, answer }]);
+        let reply = PendingReply { to, call_row: wait.outstanding.call_row, content };
+        self.deliver_replies(now, vec![reply], Vec::new());
     }
 
     /// Returns a cycle of waits that is reachable from `start`, if no worker on the way can continue.
@@ -288,6 +322,12 @@ impl Ledger {
         }
         text
     }
+}
+
+/// Whether a worker may be deadlocked after this row.
+pub(super) fn may_deadlock(row: &Row) -> bool {
+    let Row::Entries { entries, .. } = row else { return false };
+    matches!(entries.last(), Some(Entry::Suspended(parked)) if may_block(parked))
 }
 
 /// A worker waits for the answer of a call.

@@ -1,7 +1,9 @@
 //! What is written to the store with a commit, and what the ledger may evict after it.
 
+use super::encoded::UnwrittenRow;
 use super::store_reads::RetiredItem;
-use super::{Ledger, PendingFlush};
+use super::{CachedProjection, Ledger, PendingFlush};
+use crate::executor::lock_scope::assert_unlocked;
 use crate::executor::projection::WorkerProjection;
 use crate::storage::ports::{Batch, DerivedPosition, Seq, WorkerNum};
 use std::sync::Arc;
@@ -14,13 +16,16 @@ const DERIVED_LAG_ROWS_MAX: u64 = 20_000;
 const DERIVED_PER_COMMIT: usize = 128;
 /// Number of projections and index entries in a transaction of their own, when there are no rows to write.
 const DERIVED_PER_IDLE_COMMIT: usize = 2_000;
+/// Number of projections that are examined after one commit to evict some. It bounds the time under the node's lock.
+const EVICT_EXAMINED_MAX: usize = 256;
 
-/// What the next commit writes, with projections that are not encoded yet. The ledger gives no [`Batch`], so projections
-/// are encoded without the node's lock.
+/// What the next commit writes, with rows and projections that are not encoded yet. The ledger gives no [`Batch`], so
+/// they are encoded without the node's lock.
 #[derive(Debug)]
 pub(crate) struct BatchDraft {
-    /// Everything but the projections.
+    /// Everything but the rows and the projections.
     batch: Batch,
+    rows: Vec<UnwrittenRow>,
     projections: Vec<Arc<WorkerProjection>>,
 }
 
@@ -30,9 +35,11 @@ impl BatchDraft {
         &self.projections
     }
 
-    /// Encodes the projections. Called without the node's lock.
+    /// Encodes the rows that were composed under the node's lock, and the projections. Called without the lock.
     pub(crate) fn encode(self) -> Batch {
-        let Self { mut batch, projections } = self;
+        assert_unlocked("a batch is encoded");
+        let Self { mut batch, rows, projections } = self;
+        batch.rows = rows.into_iter().map(UnwrittenRow::encode).collect();
         batch.projections = projections.iter().map(|projection| projection.to_stored()).collect();
         batch
     }
@@ -43,20 +50,20 @@ impl Ledger {
     pub(crate) fn take_batch(&mut self, idle: bool) -> BatchDraft {
         let rows = std::mem::take(&mut self.unwritten_rows);
         let (values, abandoned) = self.shared.take_unwritten();
-        let mut batch = Batch { rows, values, abandoned, ..Batch::default() };
+        let mut batch = Batch { values, abandoned, ..Batch::default() };
         let mut fenced = [false; 256];
-        for row in &batch.rows {
+        for UnwrittenRow { row, body: _ } in &rows {
             if !std::mem::replace(&mut fenced[usize::from(row.shard.0)], true) {
                 batch.fences.push((row.shard, row.epoch));
             }
         }
-        let mut draft = BatchDraft { batch, projections: Vec::new() };
+        let mut draft = BatchDraft { batch, rows, projections: Vec::new() };
         self.take_derived(&mut draft, idle);
         draft
     }
 
     fn take_derived(&mut self, draft: &mut BatchDraft, idle: bool) {
-        let BatchDraft { batch, projections } = draft;
+        let BatchDraft { batch, rows: _, projections } = draft;
         let mut budget = if idle { DERIVED_PER_IDLE_COMMIT } else { DERIVED_PER_COMMIT };
         let mut taken = Vec::new();
         for worker in self.keys.take_overfull() {
@@ -145,36 +152,45 @@ impl Ledger {
         self.drop_retired();
     }
 
-    /// Evicts projections that the store has, the longest unused first, until at most `keep` are left.
-    pub(crate) fn evict(&mut self, keep: usize, in_use: impl Fn(WorkerNum) -> bool) {
-        // If most projections cannot be evicted now, the next attempt waits until there are noticeably more.
-        if self.projections.len() <= self.evict_above.max(keep + keep / 8) {
-            return;
-        }
+    /// Evicts projections that the store has, the longest unused first, until at most `keep` are left. Examines a bounded
+    /// number of them: the next commit continues. Returns the evicted projections, which are dropped without the node's
+    /// lock.
+    pub(crate) fn evict(
+        &mut self,
+        keep: usize,
+        in_use: impl Fn(WorkerNum) -> bool,
+    ) -> Vec<Arc<WorkerProjection>> {
+        let mut excess = self.projections.len().saturating_sub(keep);
         let oldest_read = self.store_reads.oldest();
-        let mut candidates: Vec<(u64, WorkerNum)> = self
-            .projections
-            .iter()
-            .filter(|(worker, cached)| {
+        let last_use = self.use_counter;
+        let mut evicted = Vec::new();
+        for _ in 0..EVICT_EXAMINED_MAX {
+            let Some((&used, &worker)) = self.by_use.first_key_value().filter(|_| excess > 0) else { break };
+            if used > last_use {
+                break;
+            }
+            let can_be_evicted = |cached: &CachedProjection| {
                 cached.dirty_since.is_none()
                     && cached.last_flush <= self.flushes_committed
                     && cached.last_read < oldest_read
                     && cached.projection.queue.is_empty()
                     && !cached.projection.calls.expects_answer()
-                    && !in_use(**worker)
-            })
-            .map(|(worker, cached)| (cached.last_used, *worker))
-            .collect();
-        candidates.sort_unstable();
-        let excess = self.projections.len().saturating_sub(keep);
-        for (_, worker) in candidates.into_iter().take(excess) {
+                    && !in_use(worker)
+            };
+            if !self.projections.get(&worker).is_some_and(can_be_evicted) {
+                // It is in use. So the next commits examine others first.
+                self.mark_used(worker);
+                continue;
+            }
+            self.by_use.remove(&used);
             if let Some(cached) = self.projections.remove(&worker) {
                 self.by_id.remove(&cached.projection.id);
                 self.name_index.remove(&cached.projection.id);
                 self.keys.evict_worker(worker);
+                evicted.push(cached.projection);
+                excess -= 1;
             }
         }
-        let left = self.projections.len();
-        self.evict_above = if left > keep { left + keep / 8 } else { 0 };
+        evicted
     }
 }

@@ -33,7 +33,7 @@ impl Ledger {
         let event = match (slot, operation) {
             (Some(PromiseSlot::Pending), PromiseOperation::Complete(completion)) => Some(completion),
             (Some(_), PromiseOperation::Delete) => {
-                Some(EncodedEvent::new(InboxEvent::PromiseDeleted { at: now, promise: promise.index }))
+                Some(EncodedEvent::composed(InboxEvent::PromiseDeleted { at: now, promise: promise.index }))
             }
             (Some(PromiseSlot::Completed(_)), PromiseOperation::Complete(_)) | (None, _) => None,
         };

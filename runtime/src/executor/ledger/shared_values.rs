@@ -14,7 +14,9 @@
 use super::{HostCallContext, Ledger, StepError, StepOutcome};
 use crate::storage::ports::{AbandonedBucket, Seq, ValueRow};
 use golem_model::oplog::Entry;
-use golem_model::shared::{CacheMiss, ScopedKey, SharedWrite, StateReader, ValueVersion, Versioned};
+use golem_model::shared::{
+    CacheMiss, ScopedKey, SharedWrite, StateReader, ValueVersion, Versioned, WriteEffects,
+};
 use golem_model::{ProjectId, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -32,6 +34,32 @@ type ProjectKey = (ProjectId, ScopedKey);
 
 /// Values that were read from the store.
 pub(crate) type StoredValues = BTreeMap<ScopedKey, Versioned>;
+
+/// A write, with its effects if they do not depend on the state. These are decided without the lock.
+#[derive(Debug)]
+pub(crate) enum PlannedWrite {
+    Decided(WriteEffects),
+    /// The effects depend on the state of a few keys.
+    Pending(SharedWrite),
+}
+
+impl PlannedWrite {
+    pub(crate) fn new(now: Timestamp, write: SharedWrite) -> Self {
+        match write.decide(now, &mut NoState) {
+            Ok(effects) => Self::Decided(effects),
+            Err(CacheMiss(_)) => Self::Pending(write),
+        }
+    }
+}
+
+/// Holds no value at all.
+struct NoState;
+
+impl StateReader for NoState {
+    fn read(&mut self, scoped_key: &ScopedKey) -> Result<Versioned, CacheMiss> {
+        Err(CacheMiss(scoped_key.clone()))
+    }
+}
 
 /// Number of keys that are looked up or cached while the node's lock is held once.
 pub(crate) const KEYS_PER_LOCK_MAX: usize = 256;
@@ -329,14 +357,18 @@ impl Ledger {
         &mut self,
         now: Timestamp,
         context: HostCallContext,
-        write: &SharedWrite,
+        write: PlannedWrite,
         read: &StoredValues,
     ) -> Result<StepOutcome, StepError> {
         let HostCallContext { worker, activation, buffered, call } = context;
         self.check_activation(worker, activation, buffered.first())?;
         let project = self.projections.get(&worker).ok_or(StepError::UnknownWorker)?.projection.project;
-        let effects =
-            write.decide(now, &mut self.state_reader(project, read)).map_err(|_| StepError::CacheMiss)?;
+        let effects = match write {
+            PlannedWrite::Decided(effects) => effects,
+            PlannedWrite::Pending(write) => {
+                write.decide(now, &mut self.state_reader(project, read)).map_err(|_| StepError::CacheMiss)?
+            }
+        };
         let mut seq = self.last_seq;
         for row in buffered.into_rows_with(Entry::HostCall { call, response: effects.response.clone() }) {
             seq = self.append_encoded(worker, row);

@@ -10,6 +10,7 @@ use crate::storage::ports::Batch;
 use golem_model::oplog::InvocationSource;
 use golem_model::oplog::codec;
 use golem_model::oplog::{HostCallRequest, HostFunction, Suspension};
+use golem_model::shared::SharedWrite;
 use golem_model::{AccountId, ProjectId, TemplateId, Value, WorkerName};
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -404,6 +405,8 @@ fn large_rows_are_moved_and_projections_are_shared() {
         bucket: "b".into(),
         write: golem_model::keyvalue::KeyValueWrite::Delete(vec!["k".into()]),
     };
+    let write = shared_values::PlannedWrite::new(now(), write);
+    assert!(matches!(write, shared_values::PlannedWrite::Decided(_)), "decided without the lock");
     let stored = shared_values::StoredValues::new();
     ledger.step(now(), LedgerEvent::SharedWrite { context, write, stored }).unwrap();
 

@@ -5,10 +5,10 @@
 
 use super::{FoldEffect, StoredIdempotencyKey, WorkerProjection};
 use crate::storage::ports::Seq;
-use golem_model::call::{CallAnswer, CallError, CallReceipt, decode_call_index, decode_call_receipt};
+use golem_model::call::{CallError, CallReceipt, decode_call_index, decode_call_receipt};
 use golem_model::oplog::{CallEvent, ReplyTo};
 use golem_model::oplog::{HostCall, HostCallRequest, HostFunction, Suspension};
-use golem_model::{OplogIndex, PromiseId, Timestamp, Value, WorkerId};
+use golem_model::{OplogIndex, PromiseId, Timestamp, WorkerId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -44,12 +44,20 @@ struct ReplyAddress {
 pub(crate) struct PendingReply {
     pub(crate) to: ReplyTo,
     pub(crate) call_row: u64,
-    pub(crate) answer: CallAnswer,
+    pub(crate) content: ReplyContent,
+}
+
+/// What a reply says.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum ReplyContent {
+    /// The result that the row records in the entry with this index. It may be large, so it is encoded beforehand.
+    ResultOf(OplogIndex),
+    Error(CallError),
 }
 
 impl ReplyAddress {
-    fn pending_reply(self, call_row: u64, answer: CallAnswer) -> PendingReply {
-        PendingReply { to: ReplyTo { worker: self.worker, call: OplogIndex(self.call) }, call_row, answer }
+    fn pending_reply(self, call_row: u64, content: ReplyContent) -> PendingReply {
+        PendingReply { to: ReplyTo { worker: self.worker, call: OplogIndex(self.call) }, call_row, content }
     }
 }
 
@@ -95,7 +103,7 @@ impl CallState {
     pub(crate) fn replies_to_all(&self, error: &CallError) -> Vec<PendingReply> {
         self.reply_addresses
             .iter()
-            .map(|(call_row, reply)| reply.pending_reply(*call_row, Err(error.clone())))
+            .map(|(call_row, reply)| reply.pending_reply(*call_row, ReplyContent::Error(error.clone())))
             .collect()
     }
 }
@@ -172,11 +180,11 @@ impl WorkerProjection {
         self.calls.delayed.remove(&at)
     }
 
-    /// Replies to the caller of the current invocation with its result.
-    pub(super) fn reply_to_current(&mut self, result: Option<&Value>, effects: &mut Vec<FoldEffect>) {
+    /// Replies to the caller of the current invocation with its result, which the entry `completed` records.
+    pub(super) fn reply_to_current(&mut self, completed: OplogIndex, effects: &mut Vec<FoldEffect>) {
         let Some(call_row) = self.current.as_ref().map(|current| current.started) else { return };
         if let Some(reply) = self.calls.reply_addresses.remove(&call_row) {
-            effects.push(FoldEffect::Reply(reply.pending_reply(call_row, Ok(result.cloned()))));
+            effects.push(FoldEffect::Reply(reply.pending_reply(call_row, ReplyContent::ResultOf(completed))));
         }
     }
 
@@ -186,7 +194,10 @@ impl WorkerProjection {
         let Some(call_row) = self.current.as_ref().map(|current| current.started) else { return };
         if let Some(reply) = self.calls.reply_addresses.remove(&call_row) {
             effects.push(FoldEffect::Reply(
-                reply.pending_reply(call_row, Err(CallError::RemoteFailed(details.to_owned()))),
+                reply.pending_reply(
+                    call_row,
+                    ReplyContent::Error(CallError::RemoteFailed(details.to_owned())),
+                ),
             ));
         }
     }
@@ -202,8 +213,9 @@ impl WorkerProjection {
                 self.queue.retain(|(queued, _)| *queued != call_row);
                 PREVIOUS_FAILED.to_owned()
             };
-            effects
-                .push(FoldEffect::Reply(reply.pending_reply(call_row, Err(CallError::RemoteFailed(text)))));
+            effects.push(FoldEffect::Reply(
+                reply.pending_reply(call_row, ReplyContent::Error(CallError::RemoteFailed(text))),
+            ));
         }
     }
 
@@ -211,7 +223,9 @@ impl WorkerProjection {
     pub(super) fn reply_cancelled(&mut self, call_row: u64, effects: &mut Vec<FoldEffect>) {
         if let Some(reply) = self.calls.reply_addresses.remove(&call_row) {
             let text = "the call was taken out of the queue before it began".to_owned();
-            effects.push(FoldEffect::Reply(reply.pending_reply(call_row, Err(CallError::NotFound(text)))));
+            effects.push(FoldEffect::Reply(
+                reply.pending_reply(call_row, ReplyContent::Error(CallError::NotFound(text))),
+            ));
         }
     }
 

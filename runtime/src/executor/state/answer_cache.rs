@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// Maximum size in bytes of an answer that is kept. A longer one is read from the store.
-const ANSWER_BYTES_MAX: usize = 64 << 10;
+pub(crate) const ANSWER_BYTES_MAX: usize = 64 << 10;
 /// Maximum number of answers kept for one caller. Further ones are read from the store.
 const ANSWERS_MAX: usize = 100;
 /// Maximum size in bytes of all answers that are kept. When it is reached, further ones are read from the store.

@@ -214,6 +214,7 @@ impl RunningLedger {
         let buffered = EncodedEntries::new(first, Vec::new());
         let context = HostCallContext { worker, activation, buffered, call: call() };
         let write = SharedWrite::KeyValue { bucket: "b".into(), write };
+        let write = PlannedWrite::new(Timestamp::default(), write);
         self.ledger.step(Timestamp::default(), LedgerEvent::SharedWrite { context, write, stored: read })
     }
 }

@@ -2,7 +2,9 @@
 //! and no deadlock remains.
 
 use super::*;
-use crate::executor::ledger::call_delivery::{CallRequest, CallTarget, CancelRequest};
+use crate::executor::ledger::call_delivery::{
+    CallContent, CallRequest, CallTarget, CancelRequest, QueuedCall,
+};
 use golem_model::oplog::CallEvent;
 use golem_model::oplog::FailureCause;
 use std::collections::BTreeSet;
@@ -80,17 +82,12 @@ fn random_step(ledger: &mut Ledger, store: &ModelStore, random: &mut Random, tim
                 None => CallTarget::New(Box::new(store.new_worker(other))),
             };
             let reply = random.below(4) > 0;
-            let request = CallRequest {
-                context: context(call_record(
-                    if reply { HostFunction::CallMake } else { HostFunction::CallSend },
-                    0,
-                )),
-                target,
-                function: Arc::from("f"),
-                params: vec![],
-                reply,
-                not_before: (!reply).then(|| Timestamp::from_nanos(time + random.below(50))),
-            };
+            let context =
+                context(call_record(if reply { HostFunction::CallMake } else { HostFunction::CallSend }, 0));
+            let not_before = (!reply).then(|| Timestamp::from_nanos(time + random.below(50)));
+            let to_send = CallContent { function: Arc::from("f"), params: vec![], reply, not_before };
+            let queued = QueuedCall::new(now, projection.id.clone(), &context, to_send);
+            let request = CallRequest { context, target, queued };
             ledger.step(now, LedgerEvent::Call(Box::new(request))).unwrap();
             return;
         }

@@ -3,6 +3,7 @@
 
 use super::super::store_reads::StoreRead;
 use super::*;
+use crate::executor::ledger::encoded::UnwrittenRow;
 use std::collections::BTreeSet;
 
 /// What was read from the store.
@@ -25,7 +26,8 @@ struct RunningRead {
 
 /// The state of all rows, whether they are durable or not.
 fn present_state(ledger: &Ledger, store: &ModelStore) -> (BTreeMap<WorkerNum, WorkerProjection>, Outcomes) {
-    let rows = store.rows.iter().chain(&ledger.unwritten_rows).cloned().collect();
+    let unwritten = ledger.unwritten_rows.iter().cloned().map(UnwrittenRow::encode);
+    let rows = store.rows.iter().cloned().chain(unwritten).collect();
     ModelStore { rows, ..ModelStore::default() }.expected_state()
 }
 
@@ -154,21 +156,30 @@ fn a_read_of_a_discarded_ledger_is_not_current() {
 
 /// Regression: with every projection in use, each commit searched all of them for one to evict.
 #[test]
-fn a_ledger_that_can_evict_nothing_does_not_search_with_each_commit() {
+fn a_commit_examines_a_bounded_number_of_projections_and_the_next_ones_examine_the_others() {
     let mut ledger = ModelStore::default().reopen();
     let store = ModelStore::default();
-    for number in 0..100 {
+    for number in 0..1_000 {
         ledger.step(now(), LedgerEvent::CreateWorker(store.new_worker(worker_id(number)))).unwrap();
     }
     let batch = ledger.take_batch(true).encode();
     ledger.mark_committed(&batch);
+    let last = ledger.worker_num(&worker_id(999)).unwrap();
     let searched = std::cell::Cell::new(0);
-    for _ in 0..100 {
-        ledger.evict(16, |_| {
+    let evict = |ledger: &mut Ledger, keep| {
+        searched.set(0);
+        let evicted = ledger.evict(keep, |worker| {
             searched.set(searched.get() + 1);
-            true
+            worker != last
         });
+        (evicted.len(), searched.get())
+    };
+    for _ in 0..3 {
+        assert_eq!(evict(&mut ledger, 16), (0, 256), "the projections in use are passed over");
     }
-    assert_eq!(searched.get(), 100, "once for each projection");
-    assert_eq!(ledger.projections_cached(), 100);
+    assert_eq!(evict(&mut ledger, 16), (1, 256), "the one that was used last and is not in use");
+    assert_eq!(evict(&mut ledger, 999), (0, 0), "there are not too many");
+    assert_eq!(ledger.projections_cached(), 999);
+    ledger.evict(990, |_| false);
+    assert_eq!(ledger.projections_cached(), 990, "of the others only as many as are too many");
 }
