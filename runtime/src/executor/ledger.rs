@@ -18,6 +18,7 @@ mod counts;
 mod deleted_names;
 mod encoded;
 mod flush;
+mod footprint;
 mod key_index;
 mod name_index;
 mod promises;

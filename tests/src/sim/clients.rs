@@ -6,7 +6,9 @@ mod audit;
 mod calls;
 mod requests;
 
-pub use audit::{ask_outcomes, count_workers, note_busy_workers, read_number, until_idle};
+pub use audit::{
+    ask_outcomes, count_workers, note_busy_workers, read_number, until_idle, until_nothing_is_held,
+};
 
 use self::requests::{Request, Worker, plan, plan_first};
 use super::clock::SimulationClock;

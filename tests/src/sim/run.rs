@@ -1,6 +1,8 @@
 //! One seed, from the first start to the last check.
 
-use super::clients::{Client, ask_outcomes, count_workers, note_busy_workers, read_number, until_idle};
+use super::clients::{
+    Client, ask_outcomes, count_workers, note_busy_workers, read_number, until_idle, until_nothing_is_held,
+};
 use super::clock::SimulationClock;
 use super::disk::Disk;
 use super::history::History;
@@ -429,6 +431,7 @@ async fn boot(
         locked(&history).check_number(&number, value);
     }
     locked(&progress).workers = count_workers(&executor).await;
+    until_nothing_is_held(&executor, &clock, &history).await;
     executor.shutdown().await;
     locked(&progress).end = Some(End::Checked);
 }

@@ -135,6 +135,11 @@ impl SharedValues {
         read
     }
 
+    /// Number of reads that have begun and not ended.
+    pub(super) fn reads_open(&self) -> usize {
+        self.reads.len()
+    }
+
     pub(crate) fn end_read(&mut self, read: ReadId) {
         self.reads.remove(&read);
         self.evict();

@@ -56,6 +56,11 @@ impl StoreReads {
         StoreRead { active: self.active.clone(), number: self.begun }
     }
 
+    /// Number of reads that have begun and not ended.
+    pub(super) fn len(&self) -> usize {
+        self.active.0.lock().len()
+    }
+
     /// The number of the last read that has begun.
     pub(super) fn last(&self) -> u64 {
         self.begun

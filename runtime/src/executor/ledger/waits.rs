@@ -70,6 +70,11 @@ impl PromiseWaiters {
             .collect()
     }
 
+    /// Number of workers that wait.
+    pub(super) fn len(&self) -> usize {
+        self.by_waiter.len()
+    }
+
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.by_promise.is_empty() && self.by_waiter.is_empty()

@@ -40,6 +40,11 @@ impl AcceptanceQueue {
         was_empty
     }
 
+    /// Number of places in the queue.
+    pub(crate) fn len(&self) -> usize {
+        self.by_time.len()
+    }
+
     /// The workers whose time has come, each once: all due invocations of a worker are accepted together, also those of
     /// several ticks that the scheduler has missed. They stay in the queue until they are removed, so that a scheduler that
     /// panics in between finds them again.

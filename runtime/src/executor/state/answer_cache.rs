@@ -59,6 +59,11 @@ impl AnswerCache {
         self.by_caller.get(&caller)?.get(&call).cloned()
     }
 
+    /// Number of answers.
+    pub(crate) fn len(&self) -> usize {
+        self.by_caller.values().map(BTreeMap::len).sum()
+    }
+
     /// Drops the answers for a caller that has left memory.
     pub(crate) fn remove_worker(&mut self, caller: WorkerNum) {
         let removed = self.by_caller.remove(&caller).unwrap_or_default();

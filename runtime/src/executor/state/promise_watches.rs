@@ -14,6 +14,11 @@ pub(crate) struct PromiseWatches {
 }
 
 impl PromiseWatches {
+    /// Number of waits.
+    pub(crate) fn len(&self) -> usize {
+        self.by_owner.values().flat_map(BTreeMap::values).map(Vec::len).sum()
+    }
+
     /// A worker begins to wait.
     pub(crate) fn add(&mut self, promises: &[PromiseId], notify: &Arc<Notify>) {
         for promise in promises {

@@ -10,7 +10,7 @@ use crate::sim::locked;
 use crate::sim::platform::Template;
 use golem_host::ports::Clock;
 use golem_model::{IdempotencyKey, Value, WorkerStatus};
-use golem_runtime::executor::{Executor, KeyState, WorkerRange};
+use golem_runtime::executor::{Executor, Footprint, KeyState, WorkerRange};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -61,6 +61,18 @@ pub async fn until_idle(
         if clock.elapsed() > deadline {
             return locked(history)
                 .fail(format!("{number} is not idle: {:?}, {queue:?}", view.map(|view| view.status)));
+        }
+        clock.sleep_until(clock.elapsed() + Duration::from_millis(200)).await;
+    }
+}
+
+/// Checks that nothing stays in memory of work and requests that have ended.
+pub async fn until_nothing_is_held(executor: &Executor, clock: &SimulationClock, history: &Mutex<History>) {
+    let deadline = clock.elapsed() + IDLE_WITHIN;
+    while executor.footprint() != Footprint::default() {
+        if clock.elapsed() > deadline {
+            let text = format!("all work has ended, and in memory stays {:?}", executor.footprint());
+            return locked(history).fail(text);
         }
         clock.sleep_until(clock.elapsed() + Duration::from_millis(200)).await;
     }
