@@ -11,12 +11,13 @@ const CRATES: &[(&str, &str, &[&str])] = &[
     ("bindgen", "golem-bindgen", &[]),
     ("api", "golem-api", &["golem-model"]),
     ("cli", "golem-cli", &["golem-api", "golem-bindgen", "golem-model"]),
+    ("gateway", "golem-gateway", &["golem-model"]),
     ("host", "golem-host", &["golem-model", "golem-workspace-hack"]),
     ("testing", "golem-testing", &["golem-host", "golem-model", "golem-workspace-hack"]),
     (
         "runtime",
         "golem-runtime",
-        &["golem-api", "golem-cli", "golem-host", "golem-model", "golem-workspace-hack"],
+        &["golem-api", "golem-cli", "golem-gateway", "golem-host", "golem-model", "golem-workspace-hack"],
     ),
     (
         "tests",
@@ -51,6 +52,10 @@ const RESTRICTED: &[(&str, &[&str], &str)] = &[
 /// The dependencies of `model`. It uses no I/O, no async runtime and no engine, because guests use it too.
 const MODEL_USES: &[&str] =
     &["base64", "blake3", "crc32c", "indexmap", "jiff", "serde", "serde_json", "thiserror", "uuid"];
+
+/// The dependencies of `gateway`. It uses no I/O, no clock and no async runtime: the same request always has the same
+/// result, and its tests are compiled without the engine.
+const GATEWAY_USES: &[&str] = &["base64", "golem-model", "serde", "serde_json", "serde_norway", "thiserror"];
 
 fn manifest(folder: &str) -> toml::Table {
     let path = format!("{folder}/Cargo.toml");
@@ -122,6 +127,15 @@ fn the_model_depends_on_listed_crates_only() {
     let findings: Vec<String> =
         shipped(&manifest("model")).into_iter().filter(|used| !MODEL_USES.contains(&used.as_str())).collect();
     check("model may use only the crates in MODEL_USES", &findings);
+}
+
+#[test]
+fn the_gateway_depends_on_listed_crates_only() {
+    let findings: Vec<String> = shipped(&manifest("gateway"))
+        .into_iter()
+        .filter(|used| !GATEWAY_USES.contains(&used.as_str()))
+        .collect();
+    check("gateway may use only the crates in GATEWAY_USES", &findings);
 }
 
 #[test]
