@@ -33,7 +33,7 @@ pub(crate) use eval::{Env, text_of};
 pub(crate) use print::is_name;
 pub(crate) use ty::{Ty, scalar};
 
-use ast::{At, Node};
+use ast::{At, Key, Kind, Node, Root};
 use golem_model::Type;
 use serde_json::Value as Json;
 use std::fmt;
@@ -80,6 +80,48 @@ pub fn format(text: &str) -> Result<String, ExprError<SyntaxProblem>> {
     node.map(|node| print::template(&node)).map_err(|(at, problem)| locate(&leaves, at, problem))
 }
 
+/// A part of the request's body, and the type that it must have.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct BodyPart {
+    /// The fields from the body to the part.
+    pub(crate) path: Vec<String>,
+    pub(crate) ty: Type,
+    pub(crate) required: bool,
+}
+
+/// The recursion is that of the tree, which the parser bounds.
+fn body_parts(node: &Node, target: &Type, parts: &mut Vec<BodyPart>) {
+    let mut part = |path, required| parts.push(BodyPart { path, ty: target.clone(), required });
+    match (&node.kind, target) {
+        (Kind::Root(Root::Body), _) => part(Vec::new(), true),
+        (Kind::Path { base, steps }, _) if base.kind == Kind::Root(Root::Body) => {
+            let path: Option<Vec<String>> = steps
+                .iter()
+                .map(|step| match &step.key {
+                    Key::Field(name) => Some(name.clone()),
+                    Key::Index(_) => None,
+                })
+                .collect();
+            if let Some(path) = path {
+                part(path, !steps.iter().any(|step| step.optional));
+            }
+        }
+        (Kind::Default(items), _) => items.iter().for_each(|item| body_parts(item, target, parts)),
+        (Kind::Record(fields), Type::Record(types)) => {
+            for (name, field) in fields {
+                if let Some((_, ty)) = types.iter().find(|(known, _)| known == name) {
+                    body_parts(field, ty, parts);
+                }
+            }
+        }
+        (Kind::List(items), Type::List(ty)) => items.iter().for_each(|item| body_parts(item, ty, parts)),
+        (Kind::List(items), Type::Tuple(types)) => {
+            items.iter().zip(types.iter()).for_each(|(item, ty)| body_parts(item, ty, parts));
+        }
+        _ => {}
+    }
+}
+
 /// A checked expression.
 #[derive(Debug, Clone)]
 pub(crate) struct Expr {
@@ -111,6 +153,13 @@ impl Expr {
 
     pub(crate) const fn ty(&self) -> &Ty {
         &self.ty
+    }
+
+    /// The parts of the request's body that become a value of type `target` or a part of it, with their types.
+    pub(crate) fn body_parts(&self, target: &Type) -> Vec<BodyPart> {
+        let mut parts = Vec::new();
+        body_parts(&self.node, target, &mut parts);
+        parts
     }
 
     fn error(&self, problem: TypeProblem) -> ExprError<CompileProblem> {

@@ -17,6 +17,7 @@ pub mod definition;
 pub mod exchange;
 pub mod expr;
 pub mod limits;
+pub mod openapi;
 pub mod route;
 #[cfg(test)]
 mod testing;

@@ -12,6 +12,7 @@ mod target;
 mod tests;
 mod tree;
 
+pub(crate) use pattern::encoded;
 pub use pattern::{Pattern, PatternError, PatternProblem, QueryParameter, Scalar, Segment};
 pub(crate) use target::percent_decoded;
 pub use target::{Target, TargetError};
