@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::testing::{TEMPLATE, functions};
+use proptest::prelude::*;
 use serde_json::json;
 
 fn route(path: &str, params: Json) -> Json {
@@ -209,4 +210,29 @@ fn the_number_of_routes_and_of_reported_errors_is_bounded() {
     definition.routes = vec![definition.routes[0].clone(); crate::limits::ROUTES_MAX + 1];
     let errors = CompiledApi::new(definition, functions).unwrap_err();
     assert!(errors[0].to_string().contains("at most 10000 are accepted"), "{}", errors[0]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A mutated text is a definition that is accepted or refused with errors.
+    #[test]
+    fn no_definition_causes_a_panic(edits in prop::collection::vec((any::<prop::sample::Index>(), "[ -~\n]{0,4}"), 1..5)) {
+        let mut text = json!({"id": "shop", "version": "1", "routes": [route("/a/{x: u32}?{y?}", json!(["${path.x}"])),
+            route("/b/{+z}", json!([{"a": ["${if path.z == 'q' then 1 else 2}"]}]))]}).to_string();
+        for (at, insert) in &edits {
+            let at = at.index(text.len());
+            text.replace_range(at..(at + insert.len() / 2).min(text.len()), insert);
+        }
+        for format in [Format::Json, Format::Yaml] {
+            if let Ok(definition) = ApiDefinition::parse(&text, format) {
+                let compiled = CompiledApi::new(definition.clone(), functions);
+                if let Ok(compiled) = compiled {
+                    let document = compiled.to_openapi(None).to_string();
+                    prop_assert_eq!(crate::openapi::import(&document, Format::Json), Ok(definition));
+                }
+            }
+            let _imported = crate::openapi::import(&text, format);
+        }
+    }
 }

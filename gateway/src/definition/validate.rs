@@ -205,6 +205,8 @@ pub(crate) struct CompiledRoute {
     pub(crate) mapping: Mapping,
     /// Whether an expression uses the request's body.
     pub(crate) uses_body: bool,
+    /// Whether an expression uses a header.
+    pub(crate) uses_headers: bool,
 }
 
 /// A checked response mapping.
@@ -432,6 +434,7 @@ impl RouteChecker<'_> {
             }
         }
         let uses_body = all().any(|uses| uses.body);
+        let uses_headers = all().any(|uses| uses.headers);
         let compiled = CompiledRoute {
             pattern: pattern.clone(),
             template: binding.template,
@@ -443,6 +446,7 @@ impl RouteChecker<'_> {
             mode: binding.mode,
             mapping,
             uses_body,
+            uses_headers,
         };
         (Some(pattern), Some(compiled))
     }

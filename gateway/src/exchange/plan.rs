@@ -88,7 +88,7 @@ impl CompiledApi {
             let json = expr.value_for(&param.ty, env).map_err(failed(&format!("functionParams[{i}]")))?;
             params.push(from_json(&param.ty, &json, &param.name).map_err(GatewayError::Param)?);
         }
-        let key = key(route.key.as_ref(), &inputs, env).map_err(|error| match error {
+        let key = key(route.key.as_ref(), request.headers, env).map_err(|error| match error {
             KeyError::Expression(error) => failed("idempotencyKey")(error),
             KeyError::Invalid(error) => error.into(),
         })?;
@@ -102,13 +102,18 @@ enum KeyError {
     Invalid(golem_model::invocation::IdempotencyKeyError),
 }
 
-fn key(expr: Option<&Expr>, inputs: &Inputs, env: Env<'_>) -> Result<Option<IdempotencyKey>, KeyError> {
+fn key(
+    expr: Option<&Expr>,
+    headers: &[(String, String)],
+    env: Env<'_>,
+) -> Result<Option<IdempotencyKey>, KeyError> {
     let chosen = expr.map(|expr| expr.value(env)).transpose().map_err(KeyError::Expression)?;
-    let chosen = chosen.as_ref().filter(|value| !value.is_null());
+    let chosen = chosen.filter(|value| !value.is_null());
     // A list or an object from the body is no key; its text is empty, which is refused.
-    let text = chosen.map(|value| text_of(value).unwrap_or_default());
-    let text = text.or_else(|| inputs.headers.get("idempotency-key").and_then(text_of));
-    text.map(|text| IdempotencyKey::new(text.as_ref()).map_err(KeyError::Invalid)).transpose()
+    let text = chosen.map(|value| text_of(&value).unwrap_or_default().into_owned());
+    // Two values of the header are joined with a space, which is refused.
+    let text = text.or_else(|| header(headers, "idempotency-key"));
+    text.map(|text| IdempotencyKey::new(text).map_err(KeyError::Invalid)).transpose()
 }
 
 fn inputs(route: &CompiledRoute, target: &Target, request: &Request<'_>) -> Result<Inputs, GatewayError> {
@@ -143,25 +148,33 @@ fn inputs(route: &CompiledRoute, target: &Target, request: &Request<'_>) -> Resu
         path.insert(parameter.name.clone(), value);
     }
     let mut headers: Map<String, Json> = Map::new();
-    for (name, value) in request.headers {
-        let name = name.to_ascii_lowercase();
-        match headers.get_mut(&name) {
-            Some(Json::String(before)) => {
-                before.push_str(if name == "cookie" { "; " } else { ", " });
-                before.push_str(value);
-            }
-            _ => {
-                headers.insert(name, Json::String(value.clone()));
+    if route.uses_headers {
+        for (name, _) in request.headers {
+            let name = name.to_ascii_lowercase();
+            if !headers.contains_key(&name) {
+                let value = header(request.headers, &name).unwrap_or_default();
+                headers.insert(name, Json::String(value));
             }
         }
     }
     let body = if route.uses_body {
-        let content_type = headers.get("content-type").and_then(Json::as_str).unwrap_or_default();
-        body(content_type, request.body)?
+        body(&header(request.headers, "content-type").unwrap_or_default(), request.body)?
     } else {
         Json::Null
     };
     Ok(Inputs { path: Json::Object(path), query: Json::Object(query), headers: Json::Object(headers), body })
+}
+
+/// The value of a header. The values of a header that occurs several times are joined.
+fn header(headers: &[(String, String)], name: &str) -> Option<String> {
+    let mut values =
+        headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+    let mut all = values.next()?.clone();
+    for value in values {
+        all.push_str(if name == "cookie" { "; " } else { ", " });
+        all.push_str(value);
+    }
+    Some(all)
 }
 
 /// The value of a variable of path or query.

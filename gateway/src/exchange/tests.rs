@@ -6,6 +6,7 @@ use super::*;
 use crate::definition::{ApiDefinition, CompiledApi, Mode};
 use crate::testing::{TEMPLATE, functions};
 use golem_model::Value;
+use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 const ADD: &str = "shop:cart/api/add";
@@ -352,4 +353,41 @@ fn bodies_are_read_by_their_content_type() {
     assert_eq!(echo("text/plain", b"\xff").unwrap_err().status(), 400);
     let deep = "[".repeat(100_000);
     assert_eq!(echo("application/json", deep.as_bytes()).unwrap_err().status(), 400);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A request with mutated parts has an invocation or an error with a status. Its parameters have their types, which
+    /// encoding them again checks.
+    #[test]
+    fn no_request_causes_a_panic(
+        base in prop::sample::select(vec![
+            ("GET", "/users/ann/items/3", ""), ("GET", "/typed/5?limit=7", ""), ("POST", "/items", r#"{"name": "pen", "price": 2}"#),
+            ("GET", "/files/a/b", ""), ("POST", "/whole", r#"{"name": "pen", "price": 2}"#), ("POST", "/keyed", r#"{"order": 1}"#),
+        ]),
+        edits in prop::collection::vec((any::<prop::sample::Index>(), "[ -~é]{0,3}"), 0..4),
+        header in ("(content-type|x-user|idempotency-key|cookie)", "[ -~]{0,30}"),
+    ) {
+        let mut text = format!("{} {}", base.1, base.2);
+        for (at, insert) in &edits {
+            let at = text.floor_char_boundary(at.index(text.len()));
+            let end = text.ceil_char_boundary((at + insert.len() / 2).min(text.len()));
+            text.replace_range(at..end, insert);
+        }
+        let (target, body) = text.split_once(' ').unwrap_or((&text, ""));
+        let headers = [header];
+        let api = shop();
+        match api.plan(&Request { method: base.0, target, headers: &headers, body: body.as_bytes() }) {
+            Ok(plan) => {
+                let functions = functions(plan.template).unwrap();
+                let (_, function) = functions.get(&plan.function).unwrap();
+                prop_assert_eq!(function.params.len(), plan.params.len());
+                for (param, value) in function.params.iter().zip(&plan.params) {
+                    prop_assert!(golem_model::value::json::to_json(&param.ty, value).is_ok());
+                }
+            }
+            Err(error) => prop_assert!((400..=501).contains(&error.status())),
+        }
+    }
 }

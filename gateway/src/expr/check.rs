@@ -174,6 +174,7 @@ pub(crate) struct Uses {
     pub(crate) variables: BTreeSet<String>,
     /// All variables, as a record.
     pub(crate) all_variables: bool,
+    pub(crate) headers: bool,
     pub(crate) body: bool,
     pub(crate) response: bool,
     /// Any part of the request.
@@ -334,7 +335,10 @@ impl Checker<'_> {
                 }
                 Ok(Ty::Record(variables.to_vec()))
             }
-            Root::Headers => Ok(Ty::Map(Arc::new(Ty::Text))),
+            Root::Headers => {
+                self.uses.headers = true;
+                Ok(Ty::Map(Arc::new(Ty::Text)))
+            }
             Root::Body => {
                 self.uses.body = true;
                 Ok(Ty::Any)
