@@ -11,6 +11,7 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
+pub use export::Audience;
 pub use import::{ImportError, import};
 
 /// The route of an operation: an object with `order`, `path` and `binding`.

@@ -228,7 +228,7 @@ proptest! {
             if let Ok(definition) = ApiDefinition::parse(&text, format) {
                 let compiled = CompiledApi::new(definition.clone(), functions);
                 if let Ok(compiled) = compiled {
-                    let document = compiled.to_openapi(None).to_string();
+                    let document = compiled.to_openapi(None, crate::openapi::Audience::Owner).to_string();
                     prop_assert_eq!(crate::openapi::import(&document, Format::Json), Ok(definition));
                 }
             }

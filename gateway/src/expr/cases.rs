@@ -10,6 +10,16 @@ use std::collections::BTreeSet;
 /// The variable that a pattern binds. Marks the pattern if the option is wrapped.
 pub(super) fn pattern_type(ty: &Ty, pattern: &mut Pattern) -> Result<Option<(String, Ty)>, TypeError> {
     let at = pattern.at;
+    // `none` is a word of the language, and also a name that variants and enums use.
+    let has_none = match ty {
+        Ty::Typed(Type::Variant(cases)) => cases.iter().any(|(name, _)| name == "none"),
+        Ty::Typed(Type::Enum(names)) => names.iter().any(|name| name == "none"),
+        _ => false,
+    };
+    if has_none && pattern.kind == PatternKind::Null {
+        pattern.kind =
+            PatternKind::Case { name: "none".to_owned(), binding: Binding::Absent, wrapped: false };
+    }
     let shown = {
         let mut text = String::new();
         super::print::print_pattern(&mut text, &pattern.kind);

@@ -410,6 +410,23 @@ fn types_fit_parameters_or_say_why_not() {
     }
 }
 
+#[test]
+fn a_case_may_have_the_name_none() {
+    let state = Type::Enum([string("none"), string("some")].into());
+    let filter = Type::Variant([(string("none"), None), (string("some"), Some(Type::U8))].into());
+    for (result, response, expected) in [
+        (&state, json!(["none"]), json!(0)),
+        (&state, json!(["some"]), json!(1)),
+        (&filter, json!([{"none": null}]), json!(0)),
+        (&filter, json!([{"some": 5}]), json!(1)),
+    ] {
+        let scope = Scope { response: Some(Some(result)), ..Scope::default() };
+        let expr = Expr::compile(&json!("${match worker.result { none => 0, some => 1 }}"), &scope).unwrap();
+        let sample = Sample { response, ..Sample::new() };
+        assert_eq!(expr.value(sample.env()), Ok(expected), "{result}");
+    }
+}
+
 /// Code of a random expression. Most of the generated expressions have a type.
 fn code() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![

@@ -9,11 +9,19 @@ use golem_model::Type;
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
 
+/// The readers of a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// The owner of the API: the document contains the bindings, and [`import`](super::import) of it gives the same
+    /// definition.
+    Owner,
+    /// The callers of the API: the document has no extensions. It does not show templates, workers and functions.
+    Callers,
+}
+
 impl CompiledApi {
     /// The definition as an OpenAPI 3.1 document. `server` is the address at which it is deployed.
-    ///
-    /// [`import`](super::import) of the document gives the same definition.
-    pub fn to_openapi(&self, server: Option<&str>) -> Json {
+    pub fn to_openapi(&self, server: Option<&str>, audience: Audience) -> Json {
         let definition = self.definition();
         let mut own = json!({"id": definition.id, "version": definition.version, "draft": definition.draft});
         if let Some(project) = definition.project_id {
@@ -22,8 +30,11 @@ impl CompiledApi {
         let mut document = json!({
             "openapi": "3.1.0",
             "info": {"title": definition.id, "version": definition.version},
-            DEFINITION: own,
         });
+        let is_owner = audience == Audience::Owner;
+        if is_owner {
+            document[DEFINITION] = own;
+        }
         if let Some(server) = server {
             document["servers"] = json!([{"url": server}]);
         }
@@ -35,6 +46,9 @@ impl CompiledApi {
                 let names = compiled.pattern.segments.iter().filter_map(Segment::name).map(str::to_owned);
                 (shape(compiled, str::to_owned), names.collect())
             });
+            if route.method == Method::Connect && !is_owner {
+                continue;
+            }
             let item = paths.entry(key.clone()).or_insert_with(|| json!({}));
             let method = match route.method {
                 Method::Connect => CONNECT.to_owned(),
@@ -42,7 +56,15 @@ impl CompiledApi {
             };
             let own = json!({"order": order, "path": route.path, "binding": route.binding});
             match item.get_mut(&method) {
-                None => item[method] = operation(order, route, compiled, names, &own),
+                None => {
+                    let mut operation = operation(order, route, compiled, names);
+                    if is_owner {
+                        operation[ROUTE] = own;
+                        operation["summary"] = json!(format!("{} of a worker", compiled.name));
+                    }
+                    item[method] = operation;
+                }
+                Some(_) if !is_owner => {}
                 Some(operation) => match operation.get_mut(ALTERNATIVES).and_then(Json::as_array_mut) {
                     Some(alternatives) => alternatives.push(own),
                     None => operation[ALTERNATIVES] = json!([own]),
@@ -64,7 +86,7 @@ fn shape(route: &CompiledRoute, name: impl Fn(&str) -> String) -> String {
     if path.is_empty() { "/".to_owned() } else { path }
 }
 
-fn operation(order: usize, route: &Route, compiled: &CompiledRoute, names: &[String], own: &Json) -> Json {
+fn operation(order: usize, route: &Route, compiled: &CompiledRoute, names: &[String]) -> Json {
     let mut parameters = Vec::new();
     let captures = compiled.pattern.segments.iter().filter(|segment| segment.name().is_some());
     for (segment, name) in captures.zip(names) {
@@ -85,9 +107,7 @@ fn operation(order: usize, route: &Route, compiled: &CompiledRoute, names: &[Str
     }
     let mut operation = json!({
         "operationId": format!("route-{order}"),
-        "summary": format!("{} of a worker", compiled.name),
         "responses": responses(route, compiled),
-        ROUTE: own,
     });
     if !parameters.is_empty() {
         operation["parameters"] = json!(parameters);

@@ -38,7 +38,7 @@ fn definition() -> ApiDefinition {
 #[test]
 fn an_exported_definition_is_imported_unchanged() {
     let compiled = CompiledApi::new(definition(), functions).unwrap();
-    let document = compiled.to_openapi(Some("https://shop.example")).to_string();
+    let document = compiled.to_openapi(Some("https://shop.example"), Audience::Owner).to_string();
     for format in [Format::Json, Format::Yaml] {
         assert_eq!(import(&document, format), Ok(definition()));
     }
@@ -46,7 +46,7 @@ fn an_exported_definition_is_imported_unchanged() {
 
 #[test]
 fn other_tools_find_parameters_bodies_and_responses() {
-    let document = CompiledApi::new(definition(), functions).unwrap().to_openapi(None);
+    let document = CompiledApi::new(definition(), functions).unwrap().to_openapi(None, Audience::Owner);
     let paths: Vec<&String> = document["paths"].as_object().unwrap().keys().collect();
     assert_eq!(paths, ["/", "/a%20b", "/users/{user}", "/whole", "/z/{rest}"]);
     let item = json!({"type": "object", "required": ["name", "price"], "properties":
@@ -75,6 +75,18 @@ fn other_tools_find_parameters_bodies_and_responses() {
         assert_eq!(document.pointer(pointer), Some(&expected), "{pointer}");
     }
     assert!(document.pointer("/paths/~1users~1{user}/put/responses/201").is_some());
+}
+
+#[test]
+fn callers_of_an_api_do_not_see_what_answers_them() {
+    let compiled = CompiledApi::new(definition(), functions).unwrap();
+    let text = compiled.to_openapi(None, Audience::Callers).to_string();
+    for hidden in ["x-golem", TEMPLATE, "get-item", "workerId"] {
+        assert!(!text.contains(hidden), "{hidden} is in {text}");
+    }
+    let document: Json = serde_json::from_str(&text).unwrap();
+    let paths: Vec<&String> = document["paths"].as_object().unwrap().keys().collect();
+    assert_eq!(paths, ["/a%20b", "/users/{user}", "/whole", "/z/{rest}"]);
 }
 
 #[test]
