@@ -14,6 +14,10 @@ pub const EXPRESSION_BYTES_MAX: usize = 16 << 10;
 /// that parsing, checking and evaluation cannot exhaust the stack.
 pub const EXPRESSION_DEPTH_MAX: usize = 32;
 
+/// Fields and cases of a template's types that checking one expression may look at. An expression that needs more is
+/// refused: a type can have 100,000 fields, and an expression can mention it a thousand times.
+pub const CHECK_STEPS_MAX: usize = 200_000;
+
 /// Bytes that the evaluation of one expression may copy or compare. An evaluation that needs more fails: an expression
 /// can mention a large body many times.
 pub const EVALUATION_BYTES_MAX: usize = 16 << 20;

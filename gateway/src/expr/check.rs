@@ -3,6 +3,7 @@
 use super::ast::{At, Key, Kind, Node, Op, Pattern, Piece, Root, Step};
 use super::cases::{Cover, pattern_type};
 use super::ty::Ty;
+use crate::limits::CHECK_STEPS_MAX;
 use golem_model::Type;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -140,6 +141,11 @@ pub enum TypeProblem {
     /// The constant is not a value of the type.
     #[error("{0}")]
     Constant(String),
+    /// The types are too large.
+    #[error(
+        "checking this expression takes too many steps, because the types of the template have too many fields or cases; divide it"
+    )]
+    TooManySteps,
     /// The match does not cover every value.
     #[error("the match does not cover {missing}; add this case, or `_ => …`")]
     NotCovered {
@@ -183,13 +189,15 @@ pub(crate) struct Uses {
 
 /// Resolves the names in `node` and returns its type.
 pub(crate) fn check(node: &mut Node, scope: &Scope<'_>, uses: &mut Uses) -> Result<Ty, TypeError> {
-    Checker { scope, uses, locals: Vec::new() }.node(node)
+    Checker { scope, uses, locals: Vec::new(), steps: CHECK_STEPS_MAX }.node(node)
 }
 
 struct Checker<'a> {
     scope: &'a Scope<'a>,
     uses: &'a mut Uses,
     locals: Vec<(String, Ty)>,
+    /// Fields and cases that may still be looked at.
+    steps: usize,
 }
 
 const REQUEST_PARTS: &str = "path, query, headers and body, such as request.path.user-id";
@@ -358,6 +366,19 @@ impl Checker<'_> {
         }
     }
 
+    /// Charges a search among the fields or cases of a type.
+    fn charge(&mut self, at: At, ty: &Ty) -> Result<(), TypeError> {
+        let cost = match ty {
+            Ty::Typed(Type::Record(fields)) => fields.len(),
+            Ty::Typed(Type::Tuple(items)) => items.len(),
+            Ty::Typed(Type::Variant(cases)) => cases.len(),
+            Ty::Typed(Type::Enum(cases)) => cases.len(),
+            _ => 1,
+        };
+        self.steps = self.steps.checked_sub(cost).ok_or((at, TypeProblem::TooManySteps))?;
+        Ok(())
+    }
+
     fn step(&mut self, ty: &Ty, step: &mut Step) -> Result<Ty, TypeError> {
         let at = step.at;
         let (inner, absent) = match ty.view() {
@@ -370,8 +391,18 @@ impl Checker<'_> {
         if absent && !step.optional {
             return Err((at, may_be_absent("the value", ty)));
         }
+        self.charge(at, &inner)?;
         let found = match &mut step.key {
             Key::Field(name) => match &inner {
+                Ty::Typed(Type::Record(fields)) => match fields.iter().find(|(field, _)| field == name) {
+                    Some((_, ty)) => Ty::Typed(ty.clone()),
+                    None => {
+                        return Err((
+                            at,
+                            TypeProblem::NoField { field: name.clone(), ty: inner.to_string() },
+                        ));
+                    }
+                },
                 Ty::Any => Ty::Any,
                 Ty::Map(inner) if step.optional => inner.as_ref().clone().option(),
                 Ty::Map(inner) => inner.as_ref().clone(),
@@ -428,6 +459,10 @@ impl Checker<'_> {
                     Ty::List(item) if step.optional => item.as_ref().clone().option(),
                     Ty::List(item) => item.as_ref().clone(),
                     Ty::Tuple(items) => element(at, items, index, step.optional)?,
+                    Ty::Typed(Type::Tuple(items)) => {
+                        let items: Vec<Ty> = items.iter().cloned().map(Ty::Typed).collect();
+                        element(at, &items, index, step.optional)?
+                    }
                     _ => {
                         return Err((
                             at,
@@ -477,8 +512,10 @@ impl Checker<'_> {
     ) -> Result<Ty, TypeError> {
         let ty = self.node(subject)?.view();
         let mut all: Option<Ty> = None;
+        self.charge(at, &ty)?;
         let mut cover = Cover::of(&ty);
         for (pattern, value) in arms {
+            self.charge(pattern.at, &ty)?;
             let local = pattern_type(&ty, pattern)?;
             if !cover.add(&pattern.kind) {
                 return Err((pattern.at, TypeProblem::NotReached));

@@ -427,6 +427,19 @@ fn a_case_may_have_the_name_none() {
     }
 }
 
+#[test]
+fn checking_an_expression_with_large_types_is_bounded() {
+    let fields: Vec<(String, Type)> = (0..20_000).map(|i| (format!("f{i}"), Type::U8)).collect();
+    let large = Type::Record(fields.into());
+    let scope = Scope { response: Some(Some(&large)), ..Scope::default() };
+    let compile = |uses: usize| {
+        let text = format!("${{[{}]}}", vec!["worker.result.f19999"; uses].join(", "));
+        Expr::compile(&json!(text), &scope).map(drop).map_err(|error| error.problem)
+    };
+    assert_eq!(compile(10), Ok(()));
+    assert_eq!(compile(11), Err(CompileProblem::Type(TypeProblem::TooManySteps)));
+}
+
 /// Code of a random expression. Most of the generated expressions have a type.
 fn code() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![

@@ -43,8 +43,8 @@ impl Ty {
         }
     }
 
-    /// The type with its outermost level spelled out. Results, variants, enums, flags, handles, and options of options
-    /// stay [`Ty::Typed`].
+    /// The type in terms of the other variants, where that takes constant time. Records, tuples, results, variants, enums,
+    /// flags, handles, and options of options stay [`Ty::Typed`].
     pub(crate) fn view(&self) -> Self {
         let Self::Typed(ty) = self else { return self.clone() };
         match ty {
@@ -63,19 +63,42 @@ impl Ty {
             Type::Option(inner) if !is_wrapped(inner) => {
                 Self::Option(Arc::new(Self::Typed(inner.as_ref().clone())))
             }
-            Type::Tuple(items) => Self::Tuple(items.iter().cloned().map(Self::Typed).collect()),
-            Type::Record(fields) => Self::Record(
-                fields.iter().map(|(name, ty)| (name.clone(), Self::Typed(ty.clone()))).collect(),
-            ),
             // Infinities and NaN are strings in JSON, so the value of a float may be either.
             Type::F32
             | Type::F64
             | Type::Option(_)
+            | Type::Tuple(_)
+            | Type::Record(_)
             | Type::Result { .. }
             | Type::Variant(_)
             | Type::Enum(_)
             | Type::Flags(_)
             | Type::Handle(_) => Self::Typed(ty.clone()),
+        }
+    }
+
+    /// The type with a record or a tuple spelled out too.
+    fn expand(&self) -> Self {
+        match self.view() {
+            Self::Typed(Type::Tuple(items)) => Self::Tuple(items.iter().cloned().map(Self::Typed).collect()),
+            Self::Typed(Type::Record(fields)) => Self::Record(
+                fields.iter().map(|(name, ty)| (name.clone(), Self::Typed(ty.clone()))).collect(),
+            ),
+            view => view,
+        }
+    }
+
+    /// The type, spelled out if `other` is a literal of the same size. So the work of a join is bounded by the text of the
+    /// expression, however large the types of the template are.
+    fn expand_beside(&self, other: &Self) -> Self {
+        match (self.view(), other) {
+            (Self::Typed(Type::Tuple(items)), Self::Tuple(others)) if items.len() == others.len() => {
+                self.expand()
+            }
+            (Self::Typed(Type::Record(fields)), Self::Record(others)) if fields.len() == others.len() => {
+                self.expand()
+            }
+            (view, _) => view,
         }
     }
 
@@ -103,7 +126,7 @@ impl Ty {
         }
         let stringy = |ty: &Self| matches!(ty, Self::Text | Self::String | Self::Typed(Type::Enum(_)));
         let numeric = |ty: &Self| matches!(ty, Self::Number | Self::Typed(Type::F32 | Type::F64));
-        Some(match (self.view(), other.view()) {
+        Some(match (self.expand_beside(other), other.expand_beside(self)) {
             (Self::Any, _) | (_, Self::Any) => Self::Any,
             (Self::Null, _) => other.clone().option(),
             (_, Self::Null) => self.clone().option(),
@@ -183,7 +206,7 @@ impl Ty {
         };
         let within =
             |step: String| move |error: Mismatch| Mismatch { path: format!("{step}{}", error.path), ..error };
-        match (self.view(), target) {
+        match (self.expand(), target) {
             (_, Type::Handle(_)) => mismatch(),
             (Self::Any, _)
             | (Self::Text, Type::Bool | Type::Char | Type::String | Type::Enum(_))
