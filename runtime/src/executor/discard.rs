@@ -4,12 +4,13 @@
 //! Invariant: a discarded invocation has an error as the outcome of its key, and does not run again.
 
 use super::core::{Core, OnDurable, PendingInvocation, State, WorkerSlot};
+use super::history::{self, WorkerLog};
 use super::invoke::internal;
 use super::ledger::{LedgerEvent, StepOutcome};
 use super::position::RowPosition;
 use super::projection::WorkerProjection;
-use super::{Executor, ExecutorError, ExecutorMetrics, history, interrupt, worker_task};
-use crate::storage::ports::{Seq, WorkerNum};
+use super::{Executor, ExecutorError, ExecutorMetrics, interrupt, worker_task};
+use crate::storage::ports::{Seq, Store, WorkerNum};
 use golem_host::{Outcome, StopReason};
 use golem_model::oplog::{FailureCause, InboxEvent, RevertReason};
 use golem_model::{Entry, IdempotencyKey, OplogIndex, WorkerId, WorkerStatus};
@@ -24,13 +25,13 @@ impl Executor {
         loop {
             let recovered = self.with_worker(id, |state, worker| {
                 let outcome = core.recover_locked(state, worker, &last_error);
-                (outcome, state.worker_position(worker))
+                (worker, outcome, state.worker_position(worker))
             });
-            let (outcome, position) = recovered.await?;
+            let (worker, outcome, position) = recovered.await?;
             match outcome {
                 Ok(Recovery::Done) => return core.wait_until_durable(position).await,
                 Ok(Recovery::NeedsLastError { begun_at }) => {
-                    let details = self.last_failure(position).await?;
+                    let details = self.last_failure(worker, position).await?;
                     last_error = match last_error {
                         LastError::Unread => LastError::Read { begun_at, details },
                         // Another invocation was stopped while the error of the first one was read.
@@ -42,9 +43,14 @@ impl Executor {
         }
     }
 
-    async fn last_failure(&self, last: RowPosition) -> Result<Option<String>, ExecutorError> {
+    async fn last_failure(
+        &self,
+        worker: WorkerNum,
+        last: RowPosition,
+    ) -> Result<Option<String>, ExecutorError> {
         self.core.wait_until_durable(last).await?;
-        self.core.read_store(move |store| history::last_failure(store, last.seq())).await
+        let read = move |store: &dyn Store| history::last_failure(WorkerLog::new(store, worker), last.seq());
+        self.core.read_store(read).await
     }
 }
 

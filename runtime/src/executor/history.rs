@@ -5,8 +5,10 @@
 
 mod pages;
 mod replay;
+mod worker_log;
 
 pub(crate) use replay::{HistoryRange, open_history};
+pub(crate) use worker_log::WorkerLog;
 
 use self::pages::scan_pages;
 use super::projection::WorkerProjection;
@@ -18,17 +20,12 @@ use std::path::PathBuf;
 /// Number of rows that are read at a time.
 const PAGE_ROWS: usize = 1_000;
 
-/// Returns the decoded row at `seq`.
-pub(crate) fn row(store: &dyn Store, seq: Seq) -> Result<Row, StoreError> {
-    decode(&store.row(seq)?.ok_or_else(|| missing_row(seq))?)
-}
-
 /// Returns the error of the last attempt of the invocation at the end of a worker's log, whose last row is `last`.
 /// `None` if no attempt failed.
-pub(crate) fn last_failure(store: &dyn Store, last: Seq) -> Result<Option<String>, StoreError> {
+pub(crate) fn last_failure(log: WorkerLog<'_>, last: Seq) -> Result<Option<String>, StoreError> {
     let mut next = last;
     while next != Seq(0) {
-        let page = store.rows_back(next, PAGE_ROWS, ROWS_BYTES)?;
+        let page = log.rows_back(next, PAGE_ROWS, ROWS_BYTES)?;
         next = page.last().ok_or_else(|| missing_row(next))?.prev;
         for row in page {
             let Row::Entries { first: _, entries } = decode(&row)? else { continue };
@@ -52,7 +49,8 @@ pub(crate) fn rebuild_projection(
     let mut projection: Option<WorkerProjection> = None;
     let mut effects = Vec::new();
     // The rows are linked backwards and folded forwards.
-    for page in scan_pages(store, stored.applied, Seq(0), ROWS_BYTES, |_| Ok(()))? {
+    let log = WorkerLog::new(store, stored.worker);
+    for page in scan_pages(log, stored.applied, Seq(0), ROWS_BYTES, |_| Ok(()))? {
         for stored_row in page.read(store)?.ok_or_else(|| missing_row(page.last))? {
             let (seq, row) = (stored_row.seq, decode(&stored_row)?);
             if projection.is_none()

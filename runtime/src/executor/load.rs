@@ -5,7 +5,7 @@
 
 use super::adapters::ActivationAdapter;
 use super::core::{Core, ResidentInstance, ResidentPermit};
-use super::history::{self, HistoryRange};
+use super::history::{self, HistoryRange, WorkerLog};
 use super::ledger::{LedgerEvent, StepOutcome};
 use super::position::RowPosition;
 use super::projection::{RestorePoint, VersionChange, WorkerProjection};
@@ -301,7 +301,8 @@ impl Loader<'_> {
         restore_point: RestorePoint,
     ) -> Result<Result<SnapshotBase, String>, LoadError> {
         let row = Seq(restore_point.row);
-        let body = self.read_store(move |store, _| history::row(store, row)).await?;
+        let worker = WorkerNum(self.projection.worker);
+        let body = self.read_store(move |store, _| WorkerLog::new(store, worker).row(row)).await?;
         let Some((at, state)) = saved_state(&body, restore_point) else {
             return Ok(Err(format!("row {row} should hold a saved state, and does not")));
         };
@@ -327,7 +328,8 @@ impl Loader<'_> {
     /// The worker's history after the index `before`, which is in the row `first_row` (0 for the index before the first
     /// entry).
     async fn read_history(&self, first_row: Seq, before: OplogIndex) -> Result<History, LoadError> {
-        let range = HistoryRange { last: Seq(self.projection.last_row), first_row, before };
+        let (worker, last) = (WorkerNum(self.projection.worker), Seq(self.projection.last_row));
+        let range = HistoryRange { worker, last, first_row, before };
         let (store, spawner) = (self.core.store.clone(), self.core.spawner.clone());
         let page_bytes = self.core.settings.replay_page_bytes;
         self.read_store(move |_, _| history::open_history(&store, &spawner, range, page_bytes)).await

@@ -4,8 +4,9 @@
 //! in memory: the one that it visits, and that of a queued invocation. What it keeps of an entry is small, see
 //! [`OplogSearch::filter_map`].
 
-use super::{Executor, ExecutorError, history};
-use crate::storage::ports::{LogRow, ROWS_BYTES, Seq, Store, StoreError};
+use super::history::{self, WorkerLog};
+use super::{Executor, ExecutorError};
+use crate::storage::ports::{LogRow, ROWS_BYTES, Seq, Store, StoreError, WorkerNum};
 use golem_model::oplog::InvocationSource;
 use golem_model::oplog::codec::{self, Row};
 use golem_model::{Entry, OplogIndex, WorkerId};
@@ -55,10 +56,11 @@ impl Executor {
         id: &WorkerId,
         mut search: OplogSearch<T>,
     ) -> Result<OplogPage<T>, ExecutorError> {
-        let LogRange { begins_after, end, last } = self.durable_range(id).await?;
+        let LogRange { worker, begins_after, end, last } = self.durable_range(id).await?;
         // The oplog of a recreated worker does not begin at 1.
         search.from = search.from.max(begins_after.plus(1));
-        self.core.read_store(move |store| build_page(store, last, end, &search)).await
+        let read = move |store: &dyn Store| build_page(WorkerLog::new(store, worker), last, end, &search);
+        self.core.read_store(read).await
     }
 
     /// Reads one entry of a worker's log, if it exists.
@@ -67,11 +69,11 @@ impl Executor {
         id: &WorkerId,
         index: OplogIndex,
     ) -> Result<Option<Entry>, ExecutorError> {
-        let LogRange { last, .. } = self.durable_range(id).await?;
+        let LogRange { worker, last, .. } = self.durable_range(id).await?;
         self.core
             .read_store(move |store| {
                 let mut found = None;
-                visit_back(store, last, index, index, &mut |_, entry| {
+                visit_back(WorkerLog::new(store, worker), last, index, index, &mut |_, entry| {
                     found = Some(entry);
                     Ok(())
                 })?;
@@ -82,7 +84,8 @@ impl Executor {
 
     /// Waits until a worker's log is durable.
     async fn durable_range(&self, id: &WorkerId) -> Result<LogRange, ExecutorError> {
-        let read = self.read_worker(id, |_, _, projection| LogRange {
+        let read = self.read_worker(id, |_, worker, projection| LogRange {
+            worker,
             begins_after: projection.begins_after,
             end: projection.oplog_end,
             last: Seq(projection.last_row),
@@ -95,6 +98,7 @@ impl Executor {
 
 /// A worker's log.
 struct LogRange {
+    worker: WorkerNum,
     /// The index before its first entry.
     begins_after: OplogIndex,
     /// The index of its last entry.
@@ -105,7 +109,7 @@ struct LogRange {
 
 /// Reads the log backwards from `last`, and keeps the first entries of the result.
 fn build_page<T>(
-    store: &dyn Store,
+    log: WorkerLog<'_>,
     last: Seq,
     end: OplogIndex,
     search: &OplogSearch<T>,
@@ -121,7 +125,7 @@ fn build_page<T>(
             to = OplogIndex(beyond.0 - 1);
         }
     }
-    visit_back(store, last, search.from, to, &mut |index, entry| {
+    visit_back(log, last, search.from, to, &mut |index, entry| {
         if let Some((shown, size)) = (search.filter_map)(index, &entry) {
             found.push_front((index, shown, size));
             bytes += size;
@@ -139,7 +143,7 @@ fn build_page<T>(
 
 /// Reads the log backwards from `last`, and calls `visit` with the entries from `to` down to `from`.
 fn visit_back(
-    store: &dyn Store,
+    log: WorkerLog<'_>,
     last: Seq,
     from: OplogIndex,
     to: OplogIndex,
@@ -147,7 +151,7 @@ fn visit_back(
 ) -> Result<(), StoreError> {
     let mut next = last;
     while next != Seq(0) {
-        let page = store.rows_back(next, PAGE_ROWS, ROWS_BYTES)?;
+        let page = log.rows_back(next, PAGE_ROWS, ROWS_BYTES)?;
         let Some(oldest) = page.last() else { break };
         next = oldest.prev;
         for row in page {
@@ -163,7 +167,7 @@ fn visit_back(
                     return Ok(());
                 }
                 if index <= to {
-                    visit(index, resolve_source(store, entry)?)?;
+                    visit(index, resolve_source(log, entry)?)?;
                 }
             }
         }
@@ -177,10 +181,10 @@ fn is_after(row: &LogRow, to: OplogIndex) -> bool {
 }
 
 /// Replaces the reference of a queued invocation by its function and parameters.
-fn resolve_source(store: &dyn Store, mut entry: Entry) -> Result<Entry, StoreError> {
+fn resolve_source(log: WorkerLog<'_>, mut entry: Entry) -> Result<Entry, StoreError> {
     if let Entry::InvocationStarted { source, .. } = &mut entry
         && let InvocationSource::Queued { row: accepted_row } = *source
-        && let Row::InboxEvent(event) = history::row(store, Seq(accepted_row))?
+        && let Row::InboxEvent(event) = log.row(Seq(accepted_row))?
         && let Some(invocation) = event.into_invocation()
     {
         *source = invocation.source();
@@ -192,7 +196,7 @@ fn resolve_source(store: &dyn Store, mut entry: Entry) -> Result<Entry, StoreErr
 mod tests {
     use super::*;
     use crate::storage::memory::MemoryStore;
-    use crate::storage::ports::{Batch, WorkerNum};
+    use crate::storage::ports::Batch;
     use golem_model::{Epoch, ShardId, Timestamp};
 
     /// A store with entries 1 to 10 of one worker, three in each row.
@@ -232,7 +236,7 @@ mod tests {
                 wanted.is_none_or(|wanted| wanted(index.0)).then_some((index.0, 10))
             }),
         };
-        let page = build_page(&store, last, OplogIndex(10), &search).unwrap();
+        let page = build_page(WorkerLog::new(&store, WorkerNum(1)), last, OplogIndex(10), &search).unwrap();
         let expected =
             OplogPage { entries: indexes.to_vec(), next: next.map(OplogIndex), end: OplogIndex(10) };
         assert_eq!(page, expected, "from {from}, {count} entries, {bytes_max} bytes");
@@ -270,7 +274,7 @@ mod tests {
         for (index, found) in [(1, true), (5, true), (10, true), (0, false), (11, false)] {
             let mut visited = Vec::new();
             let index = OplogIndex(index);
-            visit_back(&store, last, index, index, &mut |index, _| {
+            visit_back(WorkerLog::new(&store, WorkerNum(1)), last, index, index, &mut |index, _| {
                 visited.push(index);
                 Ok(())
             })

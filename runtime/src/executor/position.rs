@@ -10,11 +10,11 @@
 //! assigned the number, and waiting for a position of an earlier generation is an error.
 
 use super::core::{Core, OnDurable, State, StoreHealth};
-use super::history::corrupt_row;
+use super::history::WorkerLog;
 use super::{Executor, ExecutorError};
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_model::WorkerId;
-use golem_model::oplog::codec::{self, Row};
+use golem_model::oplog::codec::Row;
 use tokio::sync::oneshot;
 
 /// A row, and the generation of the state in which it has its number.
@@ -111,15 +111,7 @@ impl Core {
     ) -> Result<Row, ExecutorError> {
         self.wait_until_durable(position).await?;
         let seq = position.seq;
-        self.read_store(move |store| {
-            let row = store.row(seq)?.ok_or_else(|| corrupt_row(seq, "the row is missing"))?;
-            if row.worker != worker {
-                let details = format!("it belongs to worker {} and not to worker {worker}", row.worker);
-                return Err(corrupt_row(seq, &details));
-            }
-            codec::decode_row(&row.body).map_err(|error| corrupt_row(seq, &error.to_string()))
-        })
-        .await
+        self.read_store(move |store| WorkerLog::new(store, worker).row(seq)).await
     }
 
     /// Waits until everything that the log holds of the worker now is durable. `generation` is that of the state on which

@@ -3,8 +3,8 @@
 //! The rows of a worker are linked backwards, so reading them forwards takes two passes: the first one finds the pages,
 //! from the last to the first.
 
-use super::{PAGE_ROWS, missing_row};
-use crate::storage::ports::{LogRow, Seq, Store, StoreError};
+use super::{PAGE_ROWS, WorkerLog, missing_row};
+use crate::storage::ports::{LogRow, Seq, Store, StoreError, WorkerNum};
 use std::collections::VecDeque;
 
 /// Number of rows of the first read where few are expected, because they follow a snapshot.
@@ -13,6 +13,7 @@ const FEW_ROWS: usize = 100;
 /// Names consecutive rows of a worker that are read together. It does not hold them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PageRef {
+    worker: WorkerNum,
     /// The last row.
     pub(super) last: Seq,
     /// Number of rows.
@@ -24,7 +25,7 @@ pub(super) struct PageRef {
 impl PageRef {
     /// Reads the rows, oldest first. `None` if they were removed, because the worker was deleted.
     pub(super) fn read(self, store: &dyn Store) -> Result<Option<Vec<LogRow>>, StoreError> {
-        let mut rows = store.rows_back(self.last, self.rows, usize::MAX)?;
+        let mut rows = WorkerLog::new(store, self.worker).rows_back(self.last, self.rows, usize::MAX)?;
         rows.reverse();
         Ok((rows.len() == self.rows).then_some(rows))
     }
@@ -33,7 +34,7 @@ impl PageRef {
 /// Reads the rows of a worker from `last` back to `first` (0 for the oldest one). Calls `visit` with each page of them,
 /// newest row first. Returns the pages, oldest page first. A page has at most `page_bytes`, or one row.
 pub(super) fn scan_pages(
-    store: &dyn Store,
+    log: WorkerLog<'_>,
     last: Seq,
     first: Seq,
     page_bytes: usize,
@@ -43,7 +44,7 @@ pub(super) fn scan_pages(
     let mut add = |rows: Vec<LogRow>| {
         if let Some(newest) = rows.first() {
             let bytes = rows.iter().map(|row| row.body.len()).sum();
-            pages.push_front(PageRef { last: newest.seq, rows: rows.len(), bytes });
+            pages.push_front(PageRef { worker: log.worker(), last: newest.seq, rows: rows.len(), bytes });
             visit(rows)?;
         }
         Ok::<_, StoreError>(())
@@ -51,7 +52,7 @@ pub(super) fn scan_pages(
     let mut next = last;
     let mut rows_max = if first == Seq(0) { PAGE_ROWS } else { FEW_ROWS };
     while next != Seq(0) && next >= first {
-        let mut rows = store.rows_back(next, rows_max, page_bytes)?;
+        let mut rows = log.rows_back(next, rows_max, page_bytes)?;
         rows_max = PAGE_ROWS;
         next = rows.last().ok_or_else(|| missing_row(next))?.prev;
         while rows.pop_if(|row| row.seq < first).is_some() {}

@@ -1,10 +1,10 @@
 //! The history of a worker for the host, read from the store while it is replayed.
 
 use super::pages::{PageRef, scan_pages};
-use super::{corrupt_row, decode, row};
+use super::{WorkerLog, corrupt_row, decode};
 use crate::executor::error::{port_error, unavailable};
 use crate::spawner::Spawner;
-use crate::storage::ports::{Seq, Store, StoreError};
+use crate::storage::ports::{Seq, Store, StoreError, WorkerNum};
 use golem_host::ports::{HistoryPages, PortError};
 use golem_host::{History, HistoryScan};
 use golem_model::oplog::InvocationSource;
@@ -18,6 +18,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 /// The part of a worker's log that is replayed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HistoryRange {
+    pub(crate) worker: WorkerNum,
     /// The last row.
     pub(crate) last: Seq,
     /// The row that contains the entry before the first one; 0 if all rows are read.
@@ -33,12 +34,12 @@ pub(crate) fn open_history(
     range: HistoryRange,
     page_bytes: usize,
 ) -> Result<History, StoreError> {
-    let HistoryRange { last, first_row, before } = range;
+    let HistoryRange { worker, last, first_row, before } = range;
     let mut entries = HistoryScan::new(before);
     // The row after the visited ones, and the index of its first entry.
     let mut follower: Option<(Seq, OplogIndex)> = None;
     let mut oldest: Option<Vec<(Seq, Row)>> = None;
-    let mut pages = scan_pages(&**store, last, first_row, page_bytes, |rows| {
+    let mut pages = scan_pages(WorkerLog::new(&**store, worker), last, first_row, page_bytes, |rows| {
         oldest = None;
         let fits = rows.iter().map(|row| row.body.len()).sum::<usize>() <= page_bytes;
         let mut decoded = Vec::with_capacity(if fits { rows.len() } else { 0 });
@@ -77,6 +78,7 @@ pub(crate) fn open_history(
     };
     Ok(entries.finish(Box::new(StorePages {
         store: store.clone(),
+        worker,
         spawner: spawner.clone(),
         before,
         page_bytes,
@@ -115,6 +117,7 @@ type Rows = VecDeque<(Seq, StoredRow)>;
 /// The entries of a history. While a page is replayed, another thread reads the next one.
 struct StorePages {
     store: Arc<dyn Store>,
+    worker: WorkerNum,
     spawner: Arc<dyn Spawner>,
     /// The index before the first entry.
     before: OplogIndex,
@@ -250,7 +253,7 @@ impl StorePages {
             return Ok(found);
         }
         // It was accepted before the first row of this page.
-        match blocking(|| row(&*self.store, accepted_row))? {
+        match blocking(|| WorkerLog::new(&*self.store, self.worker).row(accepted_row))? {
             Row::InboxEvent(event) => event.into_invocation().map(|invocation| invocation.source()),
             Row::Entries { .. } => None,
         }
@@ -272,7 +275,7 @@ mod tests {
     use super::*;
     use crate::spawner::TokioSpawner;
     use crate::storage::memory::MemoryStore;
-    use crate::storage::ports::{Batch, DerivedPosition, LogRow, RemovedWorker, WorkerNum};
+    use crate::storage::ports::{Batch, DerivedPosition, LogRow, RemovedWorker};
     use golem_model::oplog::codec;
     use golem_model::oplog::{HostCall, HostCallRequest, HostFunction, InboxEvent};
     use golem_model::{IdempotencyKey, Timestamp, Value};
@@ -293,9 +296,13 @@ mod tests {
         }
 
         fn append(&mut self, body: Vec<u8>) -> Seq {
+            self.append_for(WorkerNum(1), self.last, body)
+        }
+
+        /// Appends a row of `worker` that is linked to `prev`.
+        fn append_for(&mut self, worker: WorkerNum, prev: Seq, body: Vec<u8>) -> Seq {
             let (shard, epoch) = self.store.acquire().unwrap()[0];
-            let row =
-                LogRow { seq: self.last.next(), worker: WorkerNum(1), prev: self.last, shard, epoch, body };
+            let row = LogRow { seq: self.last.next(), worker, prev, shard, epoch, body };
             self.last = row.seq;
             self.store.commit(&Batch { rows: vec![row], ..Batch::default() }).unwrap();
             self.last
@@ -329,7 +336,8 @@ mod tests {
 
         fn open(&self, first_row: Seq, before: u64, page_bytes: usize) -> Result<History, StoreError> {
             let store: Arc<dyn Store> = self.store.clone();
-            let range = HistoryRange { last: self.last, first_row, before: OplogIndex(before) };
+            let (worker, last, before) = (WorkerNum(1), self.last, OplogIndex(before));
+            let range = HistoryRange { worker, last, first_row, before };
             let spawner: Arc<dyn Spawner> = TokioSpawner::current();
             open_history(&store, &spawner, range, page_bytes)
         }
@@ -401,6 +409,39 @@ mod tests {
             assert!(error.contains("it begins at oplog index 3 instead of 2"), "{error}");
             let error = log.open(Seq(0), 1, page_bytes).unwrap_err().to_string();
             assert!(error.contains("instead of 2"), "{error}");
+        }
+    }
+
+    /// Regression: an invocation that was accepted by another worker was replayed.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_row_of_another_worker_is_damage() {
+        let key = IdempotencyKey::anonymous(1);
+        let accepted = InboxEvent::Invocation {
+            at: AT,
+            key: key.clone(),
+            function: Arc::from("run"),
+            params: Vec::new(),
+        };
+        let accepted = codec::encode_inbox_event(&accepted);
+        for page_bytes in [1, 1_000] {
+            let mut log = Log::new();
+            log.append_entries(&[answer(1)]);
+            log.append_for(WorkerNum(2), log.last, accepted.clone());
+            log.append_entries(&[answer(2)]);
+            let error = log.open(Seq(0), 0, page_bytes).unwrap_err().to_string();
+            assert!(error.contains("it belongs to worker #2 and not to worker #1"), "{error}");
+
+            // The links are right, and an entry names the row of another worker.
+            let mut log = Log::new();
+            let row = log.append_for(WorkerNum(2), Seq(0), accepted.clone()).0;
+            let source = InvocationSource::Queued { row };
+            let begun = Entry::InvocationStarted { at: AT, key: key.clone(), source };
+            let body = codec::encode_entries(OplogIndex(1), &[begun]);
+            log.append_for(WorkerNum(1), Seq(0), body);
+            let mut pages = log.open(Seq(0), 0, page_bytes).unwrap().into_pages();
+            let error = pages.next_page().unwrap_err();
+            let PortError::Damaged { details } = &error else { panic!("{error}") };
+            assert!(details.contains("row 1 of the log"), "{details}");
         }
     }
 
