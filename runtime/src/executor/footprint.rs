@@ -21,7 +21,7 @@ pub struct Footprint {
     pub unwritten_rows: usize,
     /// Workers that wait for promises, in memory or outside of it.
     pub promise_waits: usize,
-    /// Answers to calls that are kept for callers in memory.
+    /// Answers to calls that are kept for callers that have left memory.
     pub answers: usize,
     /// Reads of the store that have begun.
     pub store_reads: usize,
@@ -50,7 +50,7 @@ impl Executor {
             acceptances: state.acceptances.len(),
             unwritten_rows: state.ledger.unwritten_row_count(),
             promise_waits: state.promise_watches.len() + state.ledger.promise_wait_count(),
-            answers: state.answers.len(),
+            answers: state.answers.count(|caller| !state.slots.contains_key(&caller)),
             store_reads: state.ledger.store_read_count(),
             server_errors: state.server_errors.len(),
             wakes: state.wakes.len(),

@@ -193,7 +193,12 @@ impl Core {
         let mut state = self.lock();
         // A timer may have elapsed since the attempt began.
         let wakes = state.wakes.finish(worker) == Some(WakeCondition::Always) || wakes;
-        if !wakes || state.ledger.projection(worker).is_none() {
+        let Some(projection) = state.ledger.projection(worker) else { return Ok(()) };
+        if !wakes {
+            // Its work may have been cancelled while it waited after an error of the server.
+            if !projection.has_unfinished_work() {
+                self.forget_server_errors(&mut state, worker);
+            }
             return Ok(());
         }
         let is_driven = Self::slot(&mut state, worker).life_cycle.has_task();

@@ -59,9 +59,10 @@ impl AnswerCache {
         self.by_caller.get(&caller)?.get(&call).cloned()
     }
 
-    /// Number of answers.
-    pub(crate) fn len(&self) -> usize {
-        self.by_caller.values().map(BTreeMap::len).sum()
+    /// Number of answers for these callers.
+    pub(crate) fn count(&self, of: impl Fn(WorkerNum) -> bool) -> usize {
+        let answers = self.by_caller.iter().filter(|(caller, _)| of(**caller));
+        answers.map(|(_, answers)| answers.len()).sum()
     }
 
     /// Drops the answers for a caller that has left memory.
