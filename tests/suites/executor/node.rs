@@ -61,6 +61,8 @@ struct Services {
     requests: AtomicU64,
     /// Whether the next admission of a worker panics, under the node's lock.
     admission_panics: AtomicBool,
+    /// Whether a limit refuses new workers.
+    is_full: AtomicBool,
 }
 
 #[async_trait]
@@ -101,6 +103,9 @@ impl TemplateLookup for Services {
 impl WorkerAdmission for Services {
     fn admit(&self, _: TemplateId, _: &dyn Fn(&[TemplateId]) -> WorkerUsage) -> Result<(), AdmissionError> {
         assert!(!self.admission_panics.swap(false, Ordering::Relaxed), "an injected panic of the admission");
+        if self.is_full.load(Ordering::Relaxed) {
+            return Err(AdmissionError::Limit("there are enough workers".to_owned()));
+        }
         Ok(())
     }
 }
@@ -241,6 +246,7 @@ impl Node {
             templates: watch::Sender::new(Templates::Ready),
             requests: AtomicU64::new(0),
             admission_panics: AtomicBool::new(false),
+            is_full: AtomicBool::new(false),
         });
         Self::on(Arc::new(store), clock, services, settings, folder).await
     }
@@ -346,6 +352,11 @@ impl Node {
     /// Makes the next admission of a worker panic, under the node's lock.
     pub(crate) fn panic_at_admission(&self) {
         self.services.admission_panics.store(true, Ordering::Relaxed);
+    }
+
+    /// Refuses new workers from now on, as a limit of a plan does.
+    pub(crate) fn refuse_workers(&self) {
+        self.services.is_full.store(true, Ordering::Relaxed);
     }
 
     /// Lets time pass until requests are accepted again.

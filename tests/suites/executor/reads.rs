@@ -180,6 +180,42 @@ async fn a_deleted_worker_is_not_found_when_its_deletion_is_durable() {
     }
 }
 
+/// Regression: the state of a key was answered before the row of its acceptance was durable, and a limit refused a worker
+/// because of others whose creation was not durable.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pending_key_and_a_reached_limit_are_durable_before_an_answer_says_so() {
+    let enqueue: Operation =
+        operation!(|executor, worker| executor.enqueue(&worker, sleep(0, Some("k"))).await);
+    let state: Operation = operation!(|executor, worker| executor.key_state(&worker, &key("k")).await);
+    for fails in [false, true] {
+        let node = Node::start().await;
+        let worker = node.create("w").await;
+        // The invocation stays in the queue.
+        node.templates(Templates::Loading);
+        node.hold_commits();
+        let accepted = Waiting::send(&node, &worker, &[("enqueue", enqueue)]).await;
+        let pending = Waiting::send(&node, &worker, &[("key", state)]).await;
+        node.refuse_workers();
+        let refused = Waiting::send(&node, &worker_id("x"), &create_only()).await;
+        if fails {
+            node.fail_commit(1, FaultKind::Io);
+        }
+        node.release_commits();
+        if fails {
+            for waiting in [accepted, pending, refused] {
+                waiting.assert_all_unavailable().await;
+            }
+        } else {
+            assert!(accepted.answers().await[0].1.is_ok());
+            assert_eq!(pending.answers().await[0].1.as_deref().unwrap(), "Pending");
+            let refused = &refused.answers().await[0].1;
+            assert!(matches!(refused, Err(ExecutorError::NotAdmitted(_))), "{refused:?}");
+        }
+        node.templates(Templates::Ready);
+        node.stop().await;
+    }
+}
+
 /// An invocation fails, and the row is not durable yet: nothing may say so.
 #[tokio::test(flavor = "multi_thread")]
 async fn that_a_worker_has_failed_is_durable_before_an_answer_says_so() {
