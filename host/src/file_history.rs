@@ -84,7 +84,7 @@ impl PendingFileUpdates {
     }
 }
 
-/// A worker's files, and the updates that they have not got.
+/// A worker's files, and the updates whose files are not merged into them yet.
 #[derive(Debug)]
 pub(crate) struct UpdatedFiles<'a> {
     pub(crate) files: &'a mut Vfs,

@@ -34,7 +34,7 @@ pub(crate) struct WorkerState {
     pub(crate) interrupt_handle: InterruptHandle,
     /// Its files.
     pub(crate) files: Vfs,
-    /// The updates that its files have not got.
+    /// The updates whose files are not merged into its own yet.
     pub(crate) file_updates: PendingFileUpdates,
     /// The limits of its memory.
     pub(crate) limits: Limits,

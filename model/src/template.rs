@@ -162,6 +162,33 @@ impl Functions {
         self.by_name.get_key_value(name)
     }
 
+    /// The function that a request calls `name`, and its full name.
+    ///
+    /// A function exported by the world can be called by its own name or with a package (`pkg:name/function`), because both
+    /// were in use. The component does not contain its package's name, so any package is accepted. The version of an
+    /// interface can be omitted (`wasi:cli/run/run`), as in 2023, if the component exports only one version.
+    pub fn find(&self, name: &str) -> Option<(&Arc<str>, &Arc<Function>)> {
+        let of_world = || {
+            let (package, function) = name.rsplit_once('/')?;
+            let (namespace, rest) = package.split_once(':')?;
+            let is_package = !namespace.is_empty() && !rest.is_empty() && !rest.contains(['/', ':']);
+            if is_package { self.get(function) } else { None }
+        };
+        let unversioned = || {
+            let wanted = name.rsplit_once('/')?;
+            let mut same = self.names().filter(|known| {
+                let parts = known.split_once('@');
+                parts.and_then(|(interface, rest)| Some((interface, rest.rsplit_once('/')?.1)))
+                    == Some(wanted)
+            });
+            match (same.next(), same.next()) {
+                (Some(one), None) => self.get(one),
+                _ => None,
+            }
+        };
+        self.get(name).or_else(of_world).or_else(unversioned)
+    }
+
     /// All full names, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.by_name.keys().map(AsRef::as_ref)

@@ -313,28 +313,6 @@ fn within(index: usize, route: &Route, field: &str, problem: DefinitionProblem) 
 /// Function names in an error, at most.
 const NAMES_LISTED_MAX: usize = 20;
 
-/// Finds a function by its full name. The version of its interface may be missing if it is unambiguous, and a function of
-/// the world may be written with a package, as in 2023.
-fn find<'a>(functions: &'a Functions, name: &str) -> Option<(&'a Arc<str>, &'a Arc<Function>)> {
-    let of_world = || {
-        let (package, function) = name.rsplit_once('/')?;
-        let (namespace, rest) = package.split_once(':')?;
-        let is_package = !namespace.is_empty() && !rest.is_empty() && !rest.contains(['/', ':']);
-        if is_package { functions.get(function) } else { None }
-    };
-    let unversioned = || {
-        let mut same = functions.names().filter(|known| {
-            known.split_once('@').and_then(|(interface, rest)| Some((interface, rest.rsplit_once('/')?.1)))
-                == name.rsplit_once('/')
-        });
-        match (same.next(), same.next()) {
-            (Some(one), None) => functions.get(one),
-            _ => None,
-        }
-    };
-    functions.get(name).or_else(of_world).or_else(unversioned)
-}
-
 struct RouteChecker<'a> {
     index: usize,
     route: &'a Route,
@@ -465,7 +443,7 @@ impl RouteChecker<'_> {
             self.fail("binding.template", DefinitionProblem::UnknownTemplate { template: binding.template });
             return None;
         };
-        let Some((name, function)) = find(&functions, name) else {
+        let Some((name, function)) = functions.find(name) else {
             let mut known: Vec<&str> = functions.names().take(NAMES_LISTED_MAX + 1).collect();
             if known.len() > NAMES_LISTED_MAX {
                 known[NAMES_LISTED_MAX] = "…";

@@ -11,30 +11,12 @@ use std::sync::Arc;
 /// Function names in an error message, at most.
 const NAMES_LISTED_MAX: usize = 20;
 
-/// Finds the function that a request calls `name`.
-///
-/// A function exported by the world can be called by its own name or with a package (`pkg:name/function`), because both
-/// were in use. The component does not contain its package's name, so any package is accepted. The version of an
-/// interface can be omitted (`wasi:cli/run/run`), as in 2023, if the component exports only one version.
+/// Finds the function that a request calls `name` ([`Functions::find`]), if it can be invoked.
 pub(super) fn find_function<'a>(
     functions: &'a Functions,
     name: &str,
 ) -> Result<(&'a Arc<str>, &'a Arc<Function>), ApiError> {
-    let found = functions.get(name).or_else(|| {
-        let (package, function) = name.rsplit_once('/')?;
-        let (namespace, rest) = package.split_once(':')?;
-        let is_package = !namespace.is_empty() && !rest.is_empty() && !rest.contains(['/', ':']);
-        if is_package { functions.get(function) } else { None }
-    });
-    let found = found.or_else(|| {
-        let mut same =
-            functions.names().filter(|known| unversioned(known).is_some_and(|known| known == name));
-        match (same.next(), same.next()) {
-            (Some(one), None) => functions.get(one),
-            _ => None,
-        }
-    });
-    let found = found.ok_or_else(|| unknown_function(functions, name))?;
+    let found = functions.find(name).ok_or_else(|| unknown_function(functions, name))?;
     if golem_host::is_http_handler(found.0) {
         return Err(ApiError::invalid(format!(
             "the function {} cannot be invoked like this: it answers HTTP requests; send them to \
@@ -49,13 +31,6 @@ pub(super) fn find_function<'a>(
         )));
     }
     Ok(found)
-}
-
-/// The name without the version of its interface: `package:name/interface/function`.
-fn unversioned(name: &str) -> Option<String> {
-    let (interface, rest) = name.split_once('@')?;
-    let (_, function) = rest.rsplit_once('/')?;
-    Some(format!("{interface}/{function}"))
 }
 
 fn unknown_function(functions: &Functions, name: &str) -> ApiError {
